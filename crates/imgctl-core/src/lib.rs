@@ -1,0 +1,1 @@
+//! Opens a disk image, changes the guest inside and packs a new image.

@@ -1,0 +1,1 @@
+//! Reads and writes ext4 filesystems in the process.

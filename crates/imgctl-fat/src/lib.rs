@@ -1,0 +1,1 @@
+//! Reads and writes FAT filesystems behind the imgctl traits.

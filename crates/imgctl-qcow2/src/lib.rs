@@ -1,0 +1,1 @@
+//! A reader and a compressed writer for qcow2 disk images.

@@ -1,0 +1,2 @@
+//! Recipes: YAML to every finding, or a plan.
+mod plan;

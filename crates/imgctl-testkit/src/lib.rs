@@ -1,0 +1,1 @@
+//! Fixtures, oracles and tree comparison for the tests of this workspace.

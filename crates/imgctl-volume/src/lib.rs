@@ -1,0 +1,1 @@
+//! Partition tables: GPT, MBR and bare filesystems as byte ranges.

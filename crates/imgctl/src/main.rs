@@ -1,0 +1,3 @@
+//! The imgctl command.
+
+fn main() {}

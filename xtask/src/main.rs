@@ -1,0 +1,3 @@
+//! The workspace task runner: `cargo xtask <task>`.
+
+fn main() {}
