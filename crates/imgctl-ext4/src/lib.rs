@@ -1,1 +1,3 @@
 //! Reads and writes ext4 filesystems in the process.
+
+mod format;
