@@ -66,11 +66,7 @@ impl Overlay {
     }
 
     /// An overlay that keeps at most `memory_bytes` of changes in memory and the rest in an unlinked file in `folder`.
-    pub fn with_scratch(
-        base: Arc<dyn BlockRead>,
-        folder: impl Into<PathBuf>,
-        memory_bytes: u64,
-    ) -> Self {
+    pub fn with_scratch(base: Arc<dyn BlockRead>, folder: impl Into<PathBuf>, memory_bytes: u64) -> Self {
         Self {
             scratch: Some(Scratch {
                 folder: folder.into(),
@@ -96,11 +92,7 @@ impl Overlay {
                 Some(last) if last.offset + last.length == offset && last.kind == kind => {
                     last.length += length;
                 }
-                _ => ranges.push(DirtyRange {
-                    offset,
-                    length,
-                    kind,
-                }),
+                _ => ranges.push(DirtyRange { offset, length, kind }),
             }
         }
         ranges
@@ -140,9 +132,7 @@ impl Overlay {
         };
         page[range].copy_from_slice(data);
         let page = match &self.scratch {
-            Some(scratch) if state.in_memory >= scratch.memory_pages => {
-                state.spill(scratch, &page)?
-            }
+            Some(scratch) if state.in_memory >= scratch.memory_pages => state.spill(scratch, &page)?,
             _ => {
                 state.in_memory += 1;
                 Page::Memory(page)
@@ -267,10 +257,7 @@ impl BlockRead for Overlay {
         let Some(first) = state.pages.get(&number) else {
             let next = state.pages.range(number..).next();
             let end = next.map_or(u64::MAX, |(found, _)| found * PAGE_BYTES);
-            return Ok(self
-                .base
-                .extent_at(offset)?
-                .capped((end - offset).min(rest)));
+            return Ok(self.base.extent_at(offset)?.capped((end - offset).min(rest)));
         };
         let kind = first.kind();
         let mut end = number;
@@ -318,12 +305,7 @@ impl BlockDevice for Overlay {
             } else {
                 let zeros = [0; PAGE];
                 let start = (position - page_start) as usize;
-                self.write_page(
-                    &mut state,
-                    number,
-                    start,
-                    &zeros[..(stop - position) as usize],
-                )?;
+                self.write_page(&mut state, number, start, &zeros[..(stop - position) as usize])?;
             }
             position = stop;
         }
@@ -349,11 +331,7 @@ mod tests {
         overlay.write_at(PAGE_BYTES - 1, &[1, 1]).unwrap();
         overlay.discard(2 * PAGE_BYTES, 2 * PAGE_BYTES).unwrap();
         overlay.discard(10 * PAGE_BYTES, 100).unwrap();
-        let range = |offset, length, kind| DirtyRange {
-            offset,
-            length,
-            kind,
-        };
+        let range = |offset, length, kind| DirtyRange { offset, length, kind };
         assert_eq!(
             overlay.dirty_ranges(),
             [
@@ -388,10 +366,7 @@ mod tests {
 
     fn change() -> impl Strategy<Value = Change> {
         prop_oneof![
-            (
-                0..LENGTH,
-                proptest::collection::vec(any::<u8>(), 0..3 * PAGE)
-            )
+            (0..LENGTH, proptest::collection::vec(any::<u8>(), 0..3 * PAGE))
                 .prop_map(|(offset, data)| Change::Write(offset, data)),
             (0..LENGTH, 0..4 * PAGE).prop_map(|(offset, length)| Change::Discard(offset, length)),
         ]
