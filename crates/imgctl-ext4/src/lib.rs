@@ -3,3 +3,9 @@
 #[allow(dead_code, reason = "the engine that uses it is under way")]
 mod directory;
 mod format;
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "the engine that uses it is under way"
+)]
+mod xattr;
