@@ -272,7 +272,8 @@ fn read_table(
             bootable: entry.flags & BOOTABLE != 0,
         });
     }
-    let mut own_ranges = Vec::from([0..sector.saturating_mul(2)]);
+    let mut own_ranges = Vec::new();
+    own_ranges.push(0..sector.saturating_mul(2));
     for header in headers {
         own_ranges.push(header.offset..header.offset.saturating_add(sector));
         own_ranges.push(header.entries.clone());

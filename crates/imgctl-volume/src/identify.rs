@@ -141,8 +141,7 @@ pub fn identify(device: &dyn BlockRead) -> Result<Content, Error> {
     if let Some(content) = md_raid(device, &prefix)? {
         return Ok(content);
     }
-    let readers: [fn(&[u8]) -> Option<Content>; 9] =
-        [luks, lvm2, xfs, btrfs, ext, squashfs, ntfs, swap, iso9660];
+    let readers: [Reader; 9] = [luks, lvm2, xfs, btrfs, ext, squashfs, ntfs, swap, iso9660];
     if let Some(content) = readers.iter().find_map(|reader| reader(&prefix)) {
         return Ok(content);
     }

@@ -147,8 +147,9 @@ pub(crate) fn read_boot_record(
 pub(crate) fn read_partitions(device: &dyn BlockRead, record: &BootRecord) -> Result<Table, Error> {
     let mut table = Table {
         partitions: Vec::new(),
-        own_ranges: Vec::from([0..SECTOR]),
+        own_ranges: Vec::new(),
     };
+    table.own_ranges.push(0..SECTOR);
     let mut extended = Vec::new();
     for (number, entry) in (1..).zip(&record.entries) {
         if !entry.is_used() {

@@ -8,26 +8,26 @@ use std::process::{Command, Stdio};
 use tempfile::NamedTempFile;
 
 /// An empty, sparse disk.
-pub fn disk(bytes: u64) -> NamedTempFile {
+pub(crate) fn disk(bytes: u64) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
     file.as_file().set_len(bytes).unwrap();
     file
 }
 
-pub fn device(path: &Path) -> FileDevice {
+pub(crate) fn device(path: &Path) -> FileDevice {
     FileDevice::new(File::open(path).unwrap()).unwrap()
 }
 
-pub fn memory(path: &Path) -> MemoryDevice {
+pub(crate) fn memory(path: &Path) -> MemoryDevice {
     MemoryDevice::from_bytes(std::fs::read(path).unwrap())
 }
 
 /// Runs a tool and gives what it printed. A missing tool fails the test.
-pub fn run(package: &str, program: &str, arguments: &[&str], path: &Path) -> String {
+pub(crate) fn run(package: &str, program: &str, arguments: &[&str], path: &Path) -> String {
     run_with_input(package, program, arguments, path, "")
 }
 
-pub fn run_with_input(
+pub(crate) fn run_with_input(
     package: &str,
     program: &str,
     arguments: &[&str],
@@ -61,16 +61,16 @@ pub fn run_with_input(
     String::from_utf8(output.stdout).unwrap()
 }
 
-pub fn sgdisk(arguments: &[&str], path: &Path) -> String {
+pub(crate) fn sgdisk(arguments: &[&str], path: &Path) -> String {
     run("gdisk", "sgdisk", arguments, path)
 }
 
-pub fn sfdisk(script: &str, path: &Path) {
+pub(crate) fn sfdisk(script: &str, path: &Path) {
     run_with_input("fdisk", "sfdisk", &["--quiet"], path, script);
 }
 
 /// One field as blkid's low-level probing prints it.
-pub fn blkid(field: &str, path: &Path) -> String {
+pub(crate) fn blkid(field: &str, path: &Path) -> String {
     let value = run(
         "util-linux",
         "blkid",
