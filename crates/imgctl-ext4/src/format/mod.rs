@@ -6,3 +6,9 @@
 )]
 
 pub(crate) mod checksum;
+pub(crate) mod crc16;
+pub(crate) mod extent;
+pub(crate) mod fields;
+pub(crate) mod group;
+pub(crate) mod inode;
+pub(crate) mod superblock;
