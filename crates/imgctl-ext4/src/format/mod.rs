@@ -1,9 +1,5 @@
 //! Bytes to checked types and back: one file per on-disk structure.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 pub(crate) mod checksum;
 pub(crate) mod crc16;
