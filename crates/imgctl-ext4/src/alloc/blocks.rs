@@ -121,53 +121,57 @@ impl Space {
         Ok(Some(goal..end))
     }
 
+    /// The first run of `want` blocks in the groups from `goal_group` on, or else the longest of all.
     fn search_groups(&mut self, volume: &Volume, goal_group: u32, want: u64) -> Result<Range<u64>> {
-        let count = volume.superblock.groups;
+        let count = u64::from(volume.superblock.groups);
         let want = u32::try_from(want).unwrap_or(u32::MAX);
-        let mut best: Option<(u32, Range<u32>)> = None;
-        for step in 0..count {
-            let number = ((u64::from(goal_group) + u64::from(step)) % u64::from(count)) as u32;
-            let least = best.as_ref().map_or(0, |(_, run)| run.end - run.start);
-            let Some(space) = self.groups.get(number as usize) else {
-                continue;
-            };
-            if space.group.free_blocks == 0 || space.longest_run <= least {
-                continue;
-            }
-            // A group without a run long enough is looked at again only once some group has to do with less.
-            let Some(run) = self.search_group(volume, number, want)? else {
-                continue;
-            };
-            let length = run.end - run.start;
-            if length > least {
-                best = Some((number, run));
-            }
-            if length >= want {
-                break;
+        let numbers = (0..count).map(|step| ((u64::from(goal_group) + step) % count) as u32);
+        for number in numbers.clone() {
+            if self.longest_run(number) >= want
+                && let Some(run) = self.search_group(volume, number, want)?
+            {
+                return Ok(absolute(volume, number, run, want));
             }
         }
-        let (number, run) = best.ok_or(Error::NoBlocks)?;
-        let start = volume.group_blocks(number).start;
-        let end = run.end.min(run.start.saturating_add(want));
-        Ok(start + u64::from(run.start)..start + u64::from(end))
+        // Every group is known by now to have less, and how much.
+        let mut best = (0, goal_group);
+        for number in numbers {
+            if self.longest_run(number) > best.0 {
+                best = (self.longest_run(number), number);
+            }
+        }
+        let (length, number) = best;
+        let run = self.search_group(volume, number, length.max(1))?.ok_or(Error::NoBlocks)?;
+        Ok(absolute(volume, number, run, want))
     }
 
-    /// The first run of `want` blocks in a group, or else its longest, whose length is remembered.
+    /// How long a free run in the group may be, as far as is known.
+    fn longest_run(&self, number: u32) -> u32 {
+        self.groups
+            .get(number as usize)
+            .map_or(0, |space| space.longest_run.min(space.group.free_blocks))
+    }
+
+    /// The first run of `want` blocks in a group. If there is none, the length of its longest is remembered.
     fn search_group(&mut self, volume: &Volume, number: u32, want: u32) -> Result<Option<Range<u32>>> {
         let bitmap = self.load_blocks(volume, number)?;
-        let mut longest: Option<Range<u32>> = None;
+        let mut longest = 0;
         for run in bitmap.free_runs(0) {
-            let length = run.end - run.start;
-            if length >= want {
+            if run.end - run.start >= want {
                 return Ok(Some(run));
             }
-            if longest.as_ref().is_none_or(|best| best.end - best.start < length) {
-                longest = Some(run);
-            }
+            longest = longest.max(run.end - run.start);
         }
         if let Some(space) = self.groups.get_mut(number as usize) {
-            space.longest_run = longest.as_ref().map_or(0, |run| run.end - run.start);
+            space.longest_run = longest;
         }
-        Ok(longest)
+        Ok(None)
     }
+}
+
+/// The first `want` blocks of a run within a group, by their numbers on the device.
+fn absolute(volume: &Volume, number: u32, run: Range<u32>, want: u32) -> Range<u64> {
+    let start = volume.group_blocks(number).start;
+    let end = run.end.min(run.start.saturating_add(want));
+    start + u64::from(run.start)..start + u64::from(end)
 }

@@ -48,15 +48,23 @@ impl Superblock {
         u16_at(raw, 0x38) == MAGIC
     }
 
-    /// Reads a superblock of a device of `device_bytes`.
+    /// Reads a superblock of a device of `device_bytes`, unless its features forbid that.
     pub(crate) fn parse(raw: &[u8], device_bytes: u64) -> Result<Self> {
         if raw.len() != BYTES || !Self::has_magic(raw) {
             return Err(Error::NotExt4);
         }
-        let features = Features::from_words(u32_at(raw, 0x5c), u32_at(raw, 0x60), u32_at(raw, 0x64));
-        if let Some(refusal) = features.refuse_reading() {
-            return Err(refusal.into());
+        match features_of(raw).refuse_reading() {
+            Some(refusal) => Err(refusal.into()),
+            None => Self::parse_any(raw, device_bytes),
         }
+    }
+
+    /// Reads a superblock whatever its features are.
+    pub(crate) fn parse_any(raw: &[u8], device_bytes: u64) -> Result<Self> {
+        if raw.len() != BYTES || !Self::has_magic(raw) {
+            return Err(Error::NotExt4);
+        }
+        let features = features_of(raw);
         if features.metadata_csum() && Self::checksum_of(raw) != u32_at(raw, CHECKSUM) {
             return Err(damage("its checksum does not match"));
         }
@@ -252,6 +260,10 @@ impl Superblock {
     pub(crate) fn set_large_file(&mut self) {
         self.features.read_only |= ReadOnlyCompatible::LARGE_FILE;
     }
+}
+
+fn features_of(raw: &[u8]) -> Features {
+    Features::from_words(u32_at(raw, 0x5c), u32_at(raw, 0x60), u32_at(raw, 0x64))
 }
 
 fn damage(problem: &str) -> Error {
