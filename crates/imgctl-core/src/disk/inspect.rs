@@ -1,7 +1,6 @@
 //! Everything that can be told of an image without changing it.
 
-use super::engine::{self, Access};
-use super::{Assembly, Disk, assemble, is_supported};
+use super::{Access, Assembly, Disk, MountPoint, assemble, engine, is_supported};
 use crate::guest::OsRelease;
 use crate::image::{BaseDisk, BaseImage};
 use crate::inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage};
@@ -48,7 +47,23 @@ pub(crate) fn inspect_image(path: &Path, options: &InputOptions) -> Result<Inspe
 }
 
 fn format_details(disk: &BaseDisk) -> Vec<(String, String)> {
-    disk.qcow2().map(|image| image.summary().details()).unwrap_or_default()
+    let Some(image) = disk.qcow2() else {
+        return Vec::new();
+    };
+    let summary = image.summary();
+    let mut details = vec![
+        ("version".to_owned(), summary.version.to_string()),
+        ("cluster size".to_owned(), summary.cluster_bytes.to_string()),
+        ("compression".to_owned(), summary.codec.to_string()),
+        ("refcount bits".to_owned(), summary.refcount_bits.to_string()),
+    ];
+    if !summary.features.is_empty() {
+        details.push(("features".to_owned(), summary.features.join(", ")));
+    }
+    if summary.snapshots > 0 {
+        details.push(("internal snapshots".to_owned(), summary.snapshots.to_string()));
+    }
+    details
 }
 
 fn inspect_partition(disk: &Disk, partition: &Partition, content: &Content) -> PartitionInspection {
@@ -93,7 +108,7 @@ fn inspect_guest(assembly: &Assembly) -> GuestInspection {
     GuestInspection {
         os: OsRelease::read(tree).unwrap_or_default(),
         root_partition: assembly.mounts[0].partition.number,
-        mounts: mount_records(assembly),
+        mounts: mount_records(&assembly.mounts),
         kernels: kernels(tree),
         packages: packages(tree),
         hostname: text(tree, "/etc/hostname").map(|text| text.trim().to_owned()).filter(|name| !name.is_empty()),
@@ -101,13 +116,13 @@ fn inspect_guest(assembly: &Assembly) -> GuestInspection {
 }
 
 /// The mounts as receipts and inspections show them.
-pub(crate) fn mount_records(assembly: &Assembly) -> Vec<MountRecord> {
-    let mounts = assembly.mounts.iter().map(|mount| MountRecord {
+pub(crate) fn mount_records(mounts: &[MountPoint]) -> Vec<MountRecord> {
+    let records = mounts.iter().map(|mount| MountRecord {
         path: mount.path.to_string(),
         partition: mount.partition.number,
         filesystem: mount.kind.to_string(),
     });
-    mounts.collect()
+    records.collect()
 }
 
 /// The versions of kernels that have an image in /boot or modules in /lib/modules.
