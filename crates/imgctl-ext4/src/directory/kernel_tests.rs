@@ -299,3 +299,123 @@ fn directories_written_here_are_accepted() {
         image.mounted(|root| kernel_agrees(&root.join("folder"), &left));
     }
 }
+
+/// Pairs of strings of which either may follow what came before without a change to the state of the legacy hash.
+///
+/// A first character changes the state in few bits, two more take the change back.
+fn same_hash() -> Vec<[Vec<u8>; 2]> {
+    let product = |byte: u8| {
+        i32::from(byte.cast_signed())
+            .cast_unsigned()
+            .wrapping_mul(7_152_373)
+    };
+    let step = |(current, previous): (u32, u32), byte: u8| {
+        let next = previous.wrapping_add(current ^ product(byte));
+        let folded = if next < 0x8000_0000 {
+            next
+        } else {
+            next - 0x7fff_ffff
+        };
+        (folded, current)
+    };
+    let bytes = || (1..=255_u8).filter(|&byte| byte != b'/');
+    let mut alike: Vec<[u8; 2]> = bytes()
+        .flat_map(|a| bytes().filter(move |&b| a < b).map(move |b| [a, b]))
+        .collect();
+    alike.sort_by_key(|[a, b]| (product(*a) ^ product(*b)).count_ones());
+    alike.truncate(40);
+    let mut state = (0x12a3_fe2d, 0x37ab_e8f9);
+    let mut pairs = Vec::new();
+    while pairs.len() < 9 {
+        let prefixes = (0..1_u32 << 18)
+            .map(|at| [at & 63, at >> 6 & 63, at >> 12].map(|part| 48 + part.to_le_bytes()[0]));
+        let mut trials = prefixes.flat_map(|prefix| {
+            let ends = alike.iter().flat_map(|&[a, b]| {
+                [
+                    [[a, a, b], [b, b, a]],
+                    [[a, b, a], [b, a, b]],
+                    [[a, b, b], [b, a, a]],
+                ]
+            });
+            ends.map(move |ends| ends.map(|end| [prefix, end].concat()))
+                .collect::<Vec<_>>()
+        });
+        let after = |text: &[u8]| text.iter().fold(state, |state, &byte| step(state, byte));
+        let pair = trials.find(|[left, right]| after(left) == after(right));
+        let pair = pair.expect("one prefix in a few thousand has such a pair");
+        state = after(&pair[0]);
+        pairs.push(pair);
+    }
+    pairs
+}
+
+/// Hundreds of names with one hash: more than an index node's worth of leaves that differ in nothing.
+#[test]
+fn names_of_one_hash_span_leaves() {
+    if !may_mount("names_of_one_hash_span_leaves") {
+        return;
+    }
+    let case = Case {
+        arguments: &["-b", "1024"],
+        hash: "legacy",
+        unsigned: false,
+    };
+    let image = image(&case, 16);
+    let pairs = same_hash();
+    let mut wanted: BTreeSet<Vec<u8>> = (0..512_usize)
+        .map(|choice| {
+            let parts = pairs
+                .iter()
+                .enumerate()
+                .map(|(at, pair)| pair[choice >> at & 1].clone());
+            let mut name = parts.collect::<Vec<_>>().concat();
+            name.resize(250, b'x');
+            name
+        })
+        .collect();
+    assert_eq!(wanted.len(), 512);
+    wanted.extend((0..300).map(|at| format!("{at:0>200}").into_bytes()));
+    image.mounted(|root| {
+        fs::write(root.join("target"), "").expect("a file is made");
+        let folder = root.join("folder");
+        fs::create_dir(&folder).expect("a folder is made");
+        link(
+            &folder,
+            &(0..812)
+                .map(|at| format!("{at:0>255}").into_bytes())
+                .collect(),
+        );
+    });
+    let (_, number, places) = read(&image, "/folder");
+    let target = image.inode_number("/target");
+    let mut directory = Directory::create(params(&image, number), number, 2);
+    for name in &wanted {
+        directory.insert(name, target, 1).expect("there is room");
+    }
+    write(&image, &mut directory, number, &places);
+    image.check();
+    let index = directory.index.as_ref().expect("it has an index");
+    let continued = index
+        .leaves()
+        .iter()
+        .filter(|leaf| leaf.low & 1 == 1)
+        .count();
+    assert!(
+        continued > 126,
+        "{continued} leaves go on with the hash of the one before"
+    );
+    let removed: BTreeSet<_> = wanted.iter().step_by(3).cloned().collect();
+    let left = wanted.difference(&removed).cloned().collect();
+    image.mounted(|root| {
+        let folder = root.join("folder");
+        kernel_agrees(&folder, &wanted);
+        for name in &removed {
+            fs::remove_file(folder.join(OsStr::from_bytes(name))).expect("a name is removed");
+        }
+        kernel_agrees(&folder, &left);
+        link(&folder, &removed);
+        kernel_agrees(&folder, &wanted);
+    });
+    image.check();
+    assert_eq!(names(&read(&image, "/folder").0), wanted);
+}
