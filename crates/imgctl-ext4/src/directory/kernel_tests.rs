@@ -201,7 +201,7 @@ fn directories_of_the_kernel_are_read() {
     }
     for case in &CASES {
         let image = image(case, 32);
-        let sizes = [0, 4, 48, 5000];
+        let sizes = [0, 4, 48, 4000];
         image.mounted(|root| {
             fs::write(root.join("target"), "").expect("a file is made");
             for size in sizes {
@@ -239,7 +239,7 @@ fn directories_written_here_are_accepted() {
     }
     for case in &CASES {
         let image = image(case, 32);
-        let wanted = some_names(5000);
+        let wanted = some_names(2400);
         image.mounted(|root| {
             fs::write(root.join("target"), "").expect("a file is made");
             let folder = root.join("folder");
@@ -257,7 +257,7 @@ fn directories_written_here_are_accepted() {
         write(&image, &mut directory, number, &places);
         image.check();
         // The kernel goes on with it.
-        let (gone, more): (BTreeSet<_>, BTreeSet<_>) = some_names(8000)
+        let (gone, more): (BTreeSet<_>, BTreeSet<_>) = some_names(4000)
             .into_iter()
             .partition(|name| wanted.contains(name) && name.len() % 2 == 0);
         let all: BTreeSet<_> = more

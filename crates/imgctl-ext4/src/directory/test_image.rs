@@ -184,8 +184,8 @@ impl TestImage {
         number.parse().expect("a number")
     }
 
-    /// The bytes of an inode.
-    pub(crate) fn inode(&self, number: u32) -> Vec<u8> {
+    /// Where an inode lies.
+    pub(crate) fn inode_offset(&self, number: u32) -> u64 {
         let answer = self.debugfs(&format!("imap <{number}>\n"));
         let (_, rest) = answer
             .split_once("located at block ")
@@ -196,14 +196,14 @@ impl TestImage {
             .expect("debugfs shows the offset");
         let offset = u64::from_str_radix(offset, 16).expect("a number");
         let block: u64 = block.parse().expect("a number");
-        let size = usize::from(u16::from_le_bytes([
-            self.superblock()[0x58],
-            self.superblock()[0x59],
-        ]));
-        self.read(
-            block * u64::try_from(self.block_bytes()).expect("small") + offset,
-            size,
-        )
+        block * u64::try_from(self.block_bytes()).expect("small") + offset
+    }
+
+    /// The bytes of an inode.
+    pub(crate) fn inode(&self, number: u32) -> Vec<u8> {
+        let superblock = self.superblock();
+        let size = usize::from(u16::from_le_bytes([superblock[0x58], superblock[0x59]]));
+        self.read(self.inode_offset(number), size)
     }
 
     /// The filesystem's seed, with `metadata_csum`.
