@@ -300,6 +300,33 @@ fn directories_written_here_are_accepted() {
     }
 }
 
+#[test]
+fn fifty_thousand_names_are_read_and_written() {
+    if !may_mount("fifty_thousand_names_are_read_and_written") {
+        return;
+    }
+    let image = image(&CASES[0], 32);
+    let fifty_thousand = |prefix| (0..50_000).map(move |at| format!("{prefix}{at}").into_bytes());
+    // The kernel's names are longer, so that the blocks suffice.
+    let [before, wanted]: [BTreeSet<_>; 2] =
+        ["a longer name ", "name "].map(|prefix| fifty_thousand(prefix).collect());
+    image.mounted(|root| {
+        fs::write(root.join("target"), "").expect("a file is made");
+        fs::create_dir(root.join("folder")).expect("a folder is made");
+        link(&root.join("folder"), &before);
+    });
+    let (read_back, number, places) = read(&image, "/folder");
+    assert_eq!(names(&read_back), before);
+    let target = image.inode_number("/target");
+    let mut directory = Directory::create(params(&image, number), number, 2);
+    for name in &wanted {
+        directory.insert(name, target, 1).expect("there is room");
+    }
+    write(&image, &mut directory, number, &places);
+    image.check();
+    image.mounted(|root| kernel_agrees(&root.join("folder"), &wanted));
+}
+
 /// Pairs of strings of which either may follow what came before without a change to the state of the legacy hash.
 ///
 /// A first character changes the state in few bits, two more take the change back.
