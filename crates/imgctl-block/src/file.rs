@@ -27,6 +27,7 @@ impl FileDevice {
     }
 
     /// The file itself.
+    #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }
@@ -51,13 +52,11 @@ impl BlockRead for FileDevice {
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {
         check_range(self.length, offset, buf.len() as u64)?;
-        self.file
-            .read_exact_at(buf, offset)
-            .map_err(|source| Error::Io {
-                action: "read",
-                offset,
-                source,
-            })
+        self.file.read_exact_at(buf, offset).map_err(|source| Error::Io {
+            action: "read",
+            offset,
+            source,
+        })
     }
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {

@@ -27,10 +27,7 @@ impl MemoryDevice {
 
     /// A copy of everything on the device.
     pub fn to_bytes(&self) -> Vec<u8> {
-        self.bytes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.bytes.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -44,10 +41,7 @@ impl fmt::Debug for MemoryDevice {
 
 impl BlockRead for MemoryDevice {
     fn len_bytes(&self) -> u64 {
-        self.bytes
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len() as u64
+        self.bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<()> {

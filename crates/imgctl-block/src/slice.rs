@@ -15,11 +15,7 @@ impl<D: BlockRead> Slice<D> {
     /// A window on `device`. Fails if the window does not lie within it.
     pub fn new(device: D, start: u64, length: u64) -> Result<Self> {
         check_range(device.len_bytes(), start, length)?;
-        Ok(Self {
-            device,
-            start,
-            length,
-        })
+        Ok(Self { device, start, length })
     }
 
     /// Where the slice begins on its device.

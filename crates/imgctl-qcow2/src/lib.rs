@@ -1,1 +1,26 @@
 //! A reader and a compressed writer for qcow2 disk images.
+//!
+//! [`Qcow2Image`] reads the guest's disk as an [`imgctl_block::BlockRead`] and shows where each cluster is stored.
+//!
+//! # Invariants
+//! - An image is untrusted bytes: no input panics, hangs, or takes memory in proportion to a number it merely states.
+//! - No file is opened here. An image that needs another one is refused by that file's name, unless the caller, who
+//!   knows what is allowed, has opened it.
+//! - Unknown incompatible features are refused by name.
+//!
+//! Deliberately absent: writing in place, internal snapshots other than being read past, and encryption.
+
+mod cache;
+mod codec;
+mod detect;
+mod error;
+mod format;
+mod reader;
+mod summary;
+
+pub use codec::Codec;
+pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, probe};
+pub use error::{Error, Result};
+pub use format::tables::Cluster;
+pub use reader::{ExternalFiles, Qcow2Image};
+pub use summary::{BackingFile, Summary};

@@ -12,18 +12,20 @@
 //!
 //! Deliberately absent: open file handles, permission checks (the tool acts as the image's owner), caching.
 
-// mod conformance;
+mod conformance;
 mod error;
 mod metadata;
-// mod model;
+mod model;
 mod node;
 mod path;
-// mod tree;
+mod random;
+mod tree;
 
-// pub use conformance::check_conformance;
+pub use conformance::check_conformance;
 pub use error::{Error, ErrorKind, Result};
 pub use metadata::{FileFlags, FileKind, Metadata, MetadataChange, Timestamp};
-// pub use model::ModelFs;
+pub use model::ModelFs;
 pub use node::{Capabilities, DirEntry, NewNode, NodeId, ReadFs, StatFs, WriteFs};
 pub use path::{EscapedBytes, GuestPath, check_name};
-// pub use tree::{Found, Mount, MountIndex, Tree, TreeNode, WalkEntry};
+pub use random::{compare_filesystems, random_operations};
+pub use tree::{Found, Mount, MountIndex, Resolution, Tree, TreeNode, Walk, WalkEntry};

@@ -44,6 +44,7 @@ impl GuestPath {
     }
 
     /// The names from the root down.
+    #[must_use]
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         components(&self.0)
     }
@@ -167,10 +168,7 @@ mod tests {
         let path = GuestPath::new("//etc/./ssh///../x/").unwrap();
         assert_eq!(path.as_bytes(), b"/etc/ssh/../x");
         assert_eq!(path.parent().unwrap().as_bytes(), b"/etc/ssh/..");
-        assert_eq!(
-            GuestPath::new("/a").unwrap().parent(),
-            Some(GuestPath::root())
-        );
+        assert_eq!(GuestPath::new("/a").unwrap().parent(), Some(GuestPath::root()));
         assert_eq!(GuestPath::root().parent(), None);
         assert!(GuestPath::new("etc").is_err());
         assert!(GuestPath::new(b"/a\0b").is_err());
@@ -196,10 +194,7 @@ mod tests {
     #[test]
     fn reserved_names_are_refused() {
         for name in [&b""[..], b".", b"..", b"a/b", b"a\0", &[b'x'; 256]] {
-            assert_eq!(
-                check_name(name).unwrap_err().kind(),
-                ErrorKind::InvalidInput
-            );
+            assert_eq!(check_name(name).unwrap_err().kind(), ErrorKind::InvalidInput);
         }
         check_name(&[b'x'; 255]).unwrap();
         check_name(b"...").unwrap();
