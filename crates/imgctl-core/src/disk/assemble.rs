@@ -76,11 +76,12 @@ impl Assembly {
 
     /// The entries of the guest's fstab that mount a filesystem, parents before what is mounted below them.
     fn fstab(&self) -> Result<Vec<(GuestPath, FstabEntry)>> {
-        let fstab = Fstab::read(&self.tree).map_err(|source| {
-            Error::new(ErrorKind::Image, "cannot read the guest's /etc/fstab").with_source(source)
-        })?;
+        let fstab = Fstab::read(&self.tree)
+            .map_err(|source| Error::new(ErrorKind::Image, "cannot read the guest's /etc/fstab").with_source(source))?;
         let entries = fstab.entries.into_iter().filter(|entry| !is_elsewhere(entry));
-        let mut mounts: Vec<_> = entries.filter_map(|entry| Some((entry.mount_point.clone()?, entry))).collect();
+        let mut mounts: Vec<_> = entries
+            .filter_map(|entry| Some((entry.mount_point.clone()?, entry)))
+            .collect();
         mounts.sort_by_key(|(path, _)| path.components().count());
         Ok(mounts)
     }
@@ -93,7 +94,9 @@ impl Assembly {
         now: Timestamp,
         access: Access,
     ) -> Result<()> {
-        let found = disk.partitions().find(|(partition, content)| matches(&entry.spec, partition, content));
+        let found = disk
+            .partitions()
+            .find(|(partition, content)| matches(&entry.spec, partition, content));
         let Some((partition, content)) = found else {
             self.warnings.push(format!(
                 "the guest's fstab mounts {} at {path}, which is not on this disk",
@@ -161,7 +164,11 @@ fn open(
     engine::open(content.kind, disk.device(partition)?, now, access).map_err(|source| {
         Error::new(
             ErrorKind::Image,
-            format!("cannot open the {} filesystem of {}", content.kind, describe(partition.number)),
+            format!(
+                "cannot open the {} filesystem of {}",
+                content.kind,
+                describe(partition.number)
+            ),
         )
         .with_source(source)
     })
@@ -184,10 +191,12 @@ fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
 }
 
 fn partition_by_number(disk: &Disk, number: u32) -> Result<(&Partition, &Content)> {
-    disk.partitions().find(|(partition, _)| partition.number == number).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("there is no partition {number}"))
-            .with_hint(format!("the image has {}", list(disk)))
-    })
+    disk.partitions()
+        .find(|(partition, _)| partition.number == number)
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("there is no partition {number}"))
+                .with_hint(format!("the image has {}", list(disk)))
+        })
 }
 
 /// The one partition that looks like the root of an operating system.
@@ -207,7 +216,10 @@ fn find_root(disk: &Disk) -> Result<(&Partition, &Content)> {
         ([], Some(error)) => Err(error),
         ([], None) => Err(no_root(disk)),
         (several, _) => {
-            let numbers: Vec<_> = several.iter().map(|(partition, _)| describe(partition.number)).collect();
+            let numbers: Vec<_> = several
+                .iter()
+                .map(|(partition, _)| describe(partition.number))
+                .collect();
             Err(Error::new(
                 ErrorKind::Image,
                 format!("several partitions hold an operating system: {}", numbers.join(", ")),
@@ -224,7 +236,11 @@ fn looks_like_root(disk: &Disk, partition: &Partition, content: &Content) -> Res
     let exists = |path: &str| -> imgctl_vfs::Result<bool> { Ok(tree.find(&GuestPath::new(path)?)?.is_some()) };
     let found = || Ok(exists("/etc")? && (exists("/etc/os-release")? || exists("/usr/lib/os-release")?));
     found().map_err(|source: imgctl_vfs::Error| {
-        Error::new(ErrorKind::Image, format!("cannot look into {}", describe(partition.number))).with_source(source)
+        Error::new(
+            ErrorKind::Image,
+            format!("cannot look into {}", describe(partition.number)),
+        )
+        .with_source(source)
     })
 }
 
@@ -259,16 +275,24 @@ fn list(disk: &Disk) -> String {
 
 /// Whether an entry mounts nothing of a disk: a network filesystem, memory, or a part of the tree a second time.
 fn is_elsewhere(entry: &FstabEntry) -> bool {
-    let is_bind = entry.options.iter().any(|option| matches!(option.as_str(), "bind" | "rbind" | "_netdev"));
+    let is_bind = entry
+        .options
+        .iter()
+        .any(|option| matches!(option.as_str(), "bind" | "rbind" | "_netdev"));
     is_bind || entry.fs_type == "swap" || matches!(entry.spec, FstabSpec::Other(_))
 }
 
 /// Whether an fstab's first field means this partition.
 fn matches(spec: &FstabSpec, partition: &Partition, content: &Content) -> bool {
     match spec {
-        FstabSpec::Uuid(uuid) => content.uuid.as_ref().is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
+        FstabSpec::Uuid(uuid) => content
+            .uuid
+            .as_ref()
+            .is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
         FstabSpec::Label(label) => content.label.as_ref() == Some(label),
-        FstabSpec::PartUuid(uuid) => partition.id.is_some_and(|found| found.to_string().eq_ignore_ascii_case(uuid)),
+        FstabSpec::PartUuid(uuid) => partition
+            .id
+            .is_some_and(|found| found.to_string().eq_ignore_ascii_case(uuid)),
         FstabSpec::PartLabel(label) => partition.name.as_ref().is_some_and(|name| name.as_bytes() == label),
         FstabSpec::Device(path) => partition_number(path) == Some(partition.number),
         FstabSpec::Other(_) => false,
