@@ -1,8 +1,8 @@
 //! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Complaint, Findings, Place, quoted};
+use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
 use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
 use crate::node::{Node, NodeKind, Resolved, Scalar};
 use crate::schema::{Key, RECIPE, Shape, Table};
@@ -30,12 +30,19 @@ pub(crate) enum Value<'n> {
 #[derive(Debug, Default)]
 pub(crate) struct Fields<'n> {
     entries: BTreeMap<&'static str, (Place, Checked<'n>)>,
+    /// Whether there were keys that are not known, not supported or not readable.
+    incomplete: bool,
 }
 
 impl<'n> Fields<'n> {
     /// Whether the key is there, with a valid value or not.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
+    }
+
+    /// Whether something was left out, so that what is missing was perhaps meant by it.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
     }
 
     /// Where the key itself stands.
@@ -218,8 +225,10 @@ impl Checker<'_, '_> {
         };
         let mut fields = Fields::default();
         let mut seen = BTreeMap::new();
+        let mut meant = BTreeSet::new();
         for (key, value) in entries {
             let Some(name) = self.key_name(key, place, &mut seen) else {
+                fields.incomplete = true;
                 continue;
             };
             let path = join(&place.key, name);
@@ -228,11 +237,17 @@ impl Checker<'_, '_> {
                 key: path.clone(),
             };
             match table.key(name) {
-                None => self.unknown(name, table, &key_place),
+                None => {
+                    fields.incomplete = true;
+                    meant.extend(self.unknown(name, table, &key_place));
+                }
                 Some(Key {
                     shape: Shape::Later,
                     ..
-                }) => self.later(name, table, &key_place),
+                }) => {
+                    fields.incomplete = true;
+                    self.later(name, table, &key_place);
+                }
                 Some(known) => {
                     let span = if value.span.is_empty() {
                         key.span.clone()
@@ -249,7 +264,7 @@ impl Checker<'_, '_> {
                 }
             }
         }
-        self.missing(table, &fields, &seen, place);
+        self.missing(table, &fields, &meant, place);
         Value::Table(fields)
     }
 
@@ -301,28 +316,39 @@ impl Checker<'_, '_> {
         Some(name)
     }
 
-    fn unknown(&mut self, name: &str, table: &'static Table, place: &Place) {
+    /// Returns the key that was perhaps meant.
+    fn unknown(
+        &mut self,
+        name: &str,
+        table: &'static Table,
+        place: &Place,
+    ) -> Option<&'static str> {
         if self.findings.is_full() {
-            return self.findings.push(place, Complaint::error(String::new()));
+            self.findings.push(place, Complaint::error("unknown key"));
+            return None;
         }
         let inside = match table.path {
             "" => String::new(),
             path => format!(" in `{path}`"),
         };
         let complaint = Complaint::error(format!("unknown key {}{inside}", quoted(name)));
-        let synonym = table.keys.iter().find(|key| key.also.contains(&name));
+        let synonym = table
+            .keys
+            .iter()
+            .find(|key| key.also.contains(&name))
+            .map(|key| key.name);
+        let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
         let complaint = if name == "<<" {
             Complaint::error("merge keys are not supported").hint("write the keys out")
-        } else if let Some(key) = synonym {
-            complaint.hint(format!("did you mean `{}`?", key.name))
-        } else if let Some(near) = nearest(name, table.keys.iter().map(|key| key.name)) {
-            complaint.hint(format!("did you mean `{near}`?"))
+        } else if let Some(key) = meant {
+            complaint.hint(format!("did you mean `{key}`?"))
         } else if let Some(home) = home_of(name, &RECIPE) {
             complaint.hint(format!("`{name}` belongs in `{home}`"))
         } else {
             complaint.hint(format!("known keys: {}", listed(table.names())))
         };
         self.findings.push(place, complaint);
+        meant
     }
 
     fn later(&mut self, name: &str, table: &Table, place: &Place) {
@@ -333,7 +359,7 @@ impl Checker<'_, '_> {
         self.findings.push(
             place,
             Complaint::error(format!("`{name}` is not supported yet{inside}"))
-                .hint("this version of imgctl cannot do it; remove the key"),
+                .hint("remove it for now"),
         );
     }
 
@@ -341,12 +367,11 @@ impl Checker<'_, '_> {
         &mut self,
         table: &Table,
         fields: &Fields<'_>,
-        seen: &BTreeMap<&str, usize>,
+        meant: &BTreeSet<&str>,
         place: &Place,
     ) {
         for key in table.keys {
-            let misnamed = key.also.iter().any(|name| seen.contains_key(name));
-            if !key.required || fields.has(key.name) || misnamed && !table.path.is_empty() {
+            if !key.required || fields.has(key.name) || meant.contains(key.name) {
                 continue;
             }
             let whole = match (place.key.as_str(), table.path) {
@@ -476,7 +501,11 @@ impl Checker<'_, '_> {
             subject(&place.key),
             quoted(text)
         ));
-        let near = nearest(text, choices.iter().copied()).filter(|_| choices.len() > 1);
+        let part = choices
+            .iter()
+            .find(|choice| text.len() >= 3 && choice.contains(text));
+        let near = nearest(text, choices.iter().copied()).or(part.copied());
+        let near = near.filter(|_| choices.len() > 1);
         self.findings.push(
             place,
             match near {
@@ -495,6 +524,7 @@ impl Checker<'_, '_> {
         let key = last_key(&place.key);
         let found = match resolved {
             Resolved::Null => "empty".into(),
+            _ if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
             _ => quoted(&scalar.text),
         };
         let complaint = Complaint::error(format!(
@@ -535,7 +565,7 @@ impl Checker<'_, '_> {
                 Some(value) if (low..=high).contains(&value) => return Value::Integer(value),
                 _ => quoted(&scalar.text),
             },
-            Resolved::Text if !scalar.plain && parsed.is_some() => "a string".into(),
+            Resolved::Text if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
             _ => quoted(&scalar.text),
         };
         let what = subject(&place.key);
@@ -638,7 +668,7 @@ fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
 
 fn join(parent: &str, name: &str) -> String {
     // Whole names only: a key of the language is short.
-    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
     match parent {
         "" => name,
         _ => format!("{parent}.{name}"),
