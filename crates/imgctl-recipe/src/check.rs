@@ -623,6 +623,17 @@ fn surprise(
         {
             None
         }
+        _ if numbers == Numbers::Accept && is_number => {
+            let message = format!(
+                "{} must be {what}, but is {}",
+                subject(&place.key),
+                quoted(text)
+            );
+            Some(
+                Complaint::error(message)
+                    .hint("a number is written in decimal, without sign and leading zeros"),
+            )
+        }
         Resolved::Null => {
             let complaint = Complaint::error(format!(
                 "{} must be {what}, but is empty",
@@ -686,5 +697,103 @@ fn subject(path: &str) -> String {
     match path.ends_with(']') {
         true => format!("an entry of `{}`", last_key(path)),
         false => format!("`{}`", last_key(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source_map::SourceMap;
+    use crate::{HostFileError, HostFiles, RecipeSource, reader};
+
+    #[derive(Debug)]
+    struct AnyFile;
+
+    impl HostFiles for AnyFile {
+        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
+            Ok(path.to_path_buf())
+        }
+    }
+
+    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
+        visit(table);
+        for inner in table.keys.iter().filter_map(|key| key.shape.inner()) {
+            every_table(inner, visit);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_and_its_example_is_valid() {
+        let mut keys = 0;
+        every_table(&RECIPE, &mut |table| {
+            for key in table.keys {
+                let name = format!("{}.{}", table.path, key.name);
+                assert!(key.about.ends_with('.'), "{name}: what does it do?");
+                if matches!(key.shape, Shape::Later) {
+                    continue;
+                }
+                assert!(!key.example.is_empty() && !key.default.is_empty(), "{name}");
+                // An ellipsis stands for something that nobody should copy.
+                if key.example.contains('…') {
+                    continue;
+                }
+                let text = format!("{}: {}\n", key.name, key.example);
+                let map = SourceMap::new(Path::new("example"), &text);
+                let mut findings = Findings::new(&map);
+                let root = reader::read(&map, &mut findings).expect(&name);
+                let NodeKind::Mapping(entries) = &root.kind else {
+                    panic!("{name}");
+                };
+                let place = Place {
+                    span: 0..0,
+                    key: key.name.into(),
+                };
+                let mut checker = Checker {
+                    findings: &mut findings,
+                };
+                checker.value(&entries[0].1, &key.shape, place, key.example);
+                assert_eq!(findings.into_sorted(), [], "{name}");
+                keys += 1;
+            }
+        });
+        assert!(keys > 40, "{keys}");
+    }
+
+    #[test]
+    fn no_key_has_the_name_of_another_as_its_own() {
+        every_table(&RECIPE, &mut |table| {
+            let mut names = BTreeSet::new();
+            for key in table.keys {
+                assert!(
+                    names.insert(key.name),
+                    "{}.{} is there twice",
+                    table.path,
+                    key.name
+                );
+            }
+            for also in table.keys.iter().flat_map(|key| key.also) {
+                assert!(
+                    !names.contains(also),
+                    "{}: `{also}` is a key itself",
+                    table.path
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn the_examples_of_tables_check_clean() {
+        every_table(&RECIPE, &mut |table| {
+            let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{}", table.example);
+            let source = RecipeSource {
+                name: Path::new("example"),
+                text: text.as_bytes(),
+            };
+            let outcome = crate::read(source, &AnyFile);
+            assert_eq!(outcome.findings, [], "{}", table.path);
+            assert!(outcome.plan.is_some());
+        });
     }
 }
