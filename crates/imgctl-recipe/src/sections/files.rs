@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Context;
 use crate::HostFileError;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
 use crate::kinds::{compile, compile_glob, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};

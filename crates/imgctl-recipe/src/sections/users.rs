@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::plan::{Sourced, User};
 
