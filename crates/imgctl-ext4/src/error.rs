@@ -169,10 +169,7 @@ impl From<Error> for imgctl_vfs::Error {
     fn from(error: Error) -> Self {
         use imgctl_vfs::ErrorKind;
         let (kind, context) = match &error {
-            Error::NotExt4 | Error::Refused(_) => (
-                ErrorKind::Unsupported,
-                "not possible on this ext4 filesystem",
-            ),
+            Error::NotExt4 | Error::Refused(_) => (ErrorKind::Unsupported, "not possible on this ext4 filesystem"),
             Error::Corrupt { .. } => (ErrorKind::Corrupt, "the ext4 filesystem is damaged"),
             Error::NoBlocks | Error::NoInodes => (ErrorKind::NoSpace, "the ext4 filesystem is full"),
             Error::Device { .. } => (ErrorKind::Io, "the device of the ext4 filesystem failed"),

@@ -133,10 +133,7 @@ impl Features {
 
     /// Why the filesystem cannot be written, beyond what already forbids reading.
     pub(crate) fn refuse_writing(&self) -> Option<Refusal> {
-        let no_write = Incompatible::MMP
-            | Incompatible::EA_INODE
-            | Incompatible::LARGE_DIR
-            | Incompatible::INLINE_DATA;
+        let no_write = Incompatible::MMP | Incompatible::EA_INODE | Incompatible::LARGE_DIR | Incompatible::INLINE_DATA;
         let known = ReadOnlyCompatible::SPARSE_SUPER
             | ReadOnlyCompatible::LARGE_FILE
             | ReadOnlyCompatible::HUGE_FILE
@@ -145,11 +142,7 @@ impl Features {
             | ReadOnlyCompatible::EXTRA_ISIZE
             | ReadOnlyCompatible::METADATA_CSUM
             | ReadOnlyCompatible::ORPHAN_PRESENT;
-        let mut names = word_names(
-            "I",
-            self.incompatible.bits() & no_write.bits(),
-            incompatible_name,
-        );
+        let mut names = word_names("I", self.incompatible.bits() & no_write.bits(), incompatible_name);
         let unknown = self.read_only.bits() & !known.bits();
         names.extend(word_names("R", unknown, read_only_name));
         (!names.is_empty()).then(|| Refusal::Features(names.join(", ")))
@@ -238,10 +231,7 @@ mod tests {
     fn unknown_bits_are_refused_by_name() {
         let features = Features::from_words(0x8000_0000, 0x4000_0042, 0);
         assert_eq!(features.names(), ["FEATURE_C31", "FEATURE_I30", "extent", "filetype"]);
-        assert_eq!(
-            features.refuse_reading(),
-            Some(Refusal::Features("FEATURE_I30".into()))
-        );
+        assert_eq!(features.refuse_reading(), Some(Refusal::Features("FEATURE_I30".into())));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Reads and writes ext4 filesystems in the process.
 //!
 //! ```no_run
-//! use imgctl_block::FileDevice;
+//! use imgctl_block::{FileDevice, Overlay};
 //! use imgctl_ext4::{Ext4, Ext4Options};
 //! use imgctl_vfs::ReadFs;
 //! use std::sync::Arc;
 //!
-//! let device = Arc::new(FileDevice::new(std::fs::File::open("root.img")?)?);
-//! let fs = Ext4::open(device, Ext4Options::default())?;
+//! let image = FileDevice::new(std::fs::File::open("root.img")?)?;
+//! let fs = Ext4::open(Arc::new(Overlay::new(Arc::new(image))), Ext4Options::default())?;
 //! for entry in fs.read_dir(fs.root())? {
 //!     println!("{}", entry.name.escape_ascii());
 //! }
@@ -34,6 +34,7 @@ mod format;
 mod fs;
 mod node;
 mod volume;
+mod xattr;
 
 pub use error::{Error, Refusal, Result, Structure};
 pub use fs::{Ext4, Ext4Options, Summary, probe};

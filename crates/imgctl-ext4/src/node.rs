@@ -91,7 +91,10 @@ impl Node {
         if fits && size <= longest {
             Ok(())
         } else {
-            Err(Error::corrupt(Structure::Inode(self.number), format!("its size {size} is impossible")))
+            Err(Error::corrupt(
+                Structure::Inode(self.number),
+                format!("its size {size} is impossible"),
+            ))
         }
     }
 
@@ -110,7 +113,11 @@ impl Node {
         let own = self.map.blocks() + self.tree_blocks.len() as u64;
         let blocks = own + u64::from(self.inode.xattr_block() != 0);
         let sectors = blocks * (volume.block_bytes() / 512);
-        let huge = volume.superblock.features.read_only.contains(ReadOnlyCompatible::HUGE_FILE);
+        let huge = volume
+            .superblock
+            .features
+            .read_only
+            .contains(ReadOnlyCompatible::HUGE_FILE);
         let mut flags = self.inode.flags();
         flags.remove(InodeFlags::HUGE_FILE);
         if sectors <= u64::from(u32::MAX) || (huge && sectors < 1 << 48) {
@@ -138,7 +145,11 @@ fn storage_of(volume: &Volume, number: u32, inode: &Inode, kind: FileKind) -> Re
         (InodeFlags::CASEFOLD, "case-folding"),
     ] {
         if flags.contains(flag) {
-            return Err(Refusal::InodeFlags { inode: number, flag: name }.into());
+            return Err(Refusal::InodeFlags {
+                inode: number,
+                flag: name,
+            }
+            .into());
         }
     }
     let has_content = matches!(kind, FileKind::File | FileKind::Directory | FileKind::Symlink);
@@ -146,7 +157,11 @@ fn storage_of(volume: &Volume, number: u32, inode: &Inode, kind: FileKind) -> Re
         return if kind != FileKind::Directory && inode.size() <= BLOCK_AREA as u64 {
             Ok(Storage::InInode)
         } else {
-            Err(Refusal::InodeFlags { inode: number, flag: "stored with its attributes (inline_data)" }.into())
+            Err(Refusal::InodeFlags {
+                inode: number,
+                flag: "stored with its attributes (inline_data)",
+            }
+            .into())
         };
     }
     if !has_content {
@@ -155,7 +170,11 @@ fn storage_of(volume: &Volume, number: u32, inode: &Inode, kind: FileKind) -> Re
     if flags.contains(InodeFlags::EXTENTS) {
         return Ok(Storage::Extents);
     }
-    let xattr_sectors = if inode.xattr_block() == 0 { 0 } else { volume.block_bytes() / 512 };
+    let xattr_sectors = if inode.xattr_block() == 0 {
+        0
+    } else {
+        volume.block_bytes() / 512
+    };
     let is_short = inode.size() < BLOCK_AREA as u64 && inode.stored_blocks() <= xattr_sectors;
     if kind == FileKind::Symlink && is_short {
         return Ok(Storage::InInode);

@@ -97,8 +97,8 @@ impl Volume {
 
     /// The group a block lies in.
     pub(crate) fn group_of_block(&self, block: u64) -> u32 {
-        let index = block.saturating_sub(self.superblock.first_data_block.into())
-            / u64::from(self.superblock.blocks_per_group);
+        let index =
+            block.saturating_sub(self.superblock.first_data_block.into()) / u64::from(self.superblock.blocks_per_group);
         u32::try_from(index).unwrap_or(u32::MAX).min(self.superblock.groups - 1)
     }
 
@@ -221,7 +221,10 @@ impl Volume {
                 let end = start.checked_add(count).filter(|end| *end <= self.superblock.blocks);
                 let end = end.filter(|_| start > u64::from(self.superblock.first_data_block));
                 let end = end.ok_or_else(|| {
-                    Error::corrupt(Structure::Group(number), "a bitmap or table lies outside the filesystem")
+                    Error::corrupt(
+                        Structure::Group(number),
+                        "a bitmap or table lies outside the filesystem",
+                    )
                 })?;
                 ranges.push(start..end);
             }

@@ -112,7 +112,10 @@ mod tests {
         bitmap.set(0..3, true);
         bitmap.set(60..130, true);
         assert_eq!(bitmap.free_runs(0).collect::<Vec<_>>(), [3..60, 130..200]);
-        assert_eq!(bitmap.free_runs(140).collect::<Vec<_>>(), [Range { start: 140, end: 200 }]);
+        assert_eq!(
+            bitmap.free_runs(140).collect::<Vec<_>>(),
+            [Range { start: 140, end: 200 }]
+        );
         assert_eq!(bitmap.free_count(), 127);
         bitmap.set(100..101, false);
         assert!(!bitmap.is_used(100) && bitmap.is_used(101) && bitmap.is_used(200));

@@ -41,7 +41,10 @@ impl Space {
             let bitmap = self.load_blocks(volume, number)?;
             if bits.clone().any(|bit| !bitmap.is_used(bit)) {
                 let structure = Structure::BlockBitmap(number);
-                return Err(Error::corrupt(structure, format!("block {at} is in use but marked as free")));
+                return Err(Error::corrupt(
+                    structure,
+                    format!("block {at} is in use but marked as free"),
+                ));
             }
             bitmap.set(bits.clone(), false);
             if let Some(space) = self.groups.get_mut(number as usize) {
@@ -75,7 +78,10 @@ impl Space {
             }
             space.blocks = Some(bitmap);
         }
-        space.blocks.as_mut().ok_or_else(|| Error::corrupt(structure, "it is missing"))
+        space
+            .blocks
+            .as_mut()
+            .ok_or_else(|| Error::corrupt(structure, "it is missing"))
     }
 
     /// Makes the bitmap of a group that was never used part of the filesystem.
@@ -141,7 +147,9 @@ impl Space {
             }
         }
         let (length, number) = best;
-        let run = self.search_group(volume, number, length.max(1))?.ok_or(Error::NoBlocks)?;
+        let run = self
+            .search_group(volume, number, length.max(1))?
+            .ok_or(Error::NoBlocks)?;
         Ok(absolute(volume, number, run, want))
     }
 

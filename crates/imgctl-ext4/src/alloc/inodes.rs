@@ -11,7 +11,11 @@ impl Space {
         let count = volume.superblock.groups;
         for step in 0..count {
             let number = ((u64::from(goal_group) + u64::from(step)) % u64::from(count)) as u32;
-            if self.groups.get(number as usize).is_none_or(|space| space.group.free_inodes == 0) {
+            if self
+                .groups
+                .get(number as usize)
+                .is_none_or(|space| space.group.free_inodes == 0)
+            {
                 continue;
             }
             return self.take_inode(volume, number, directory);
@@ -58,7 +62,10 @@ impl Space {
         let bitmap = self.load_inodes(volume, number)?;
         if !bitmap.is_used(index) {
             let structure = Structure::InodeBitmap(number);
-            return Err(Error::corrupt(structure, format!("inode {inode} is in use but marked as free")));
+            return Err(Error::corrupt(
+                structure,
+                format!("inode {inode} is in use but marked as free"),
+            ));
         }
         bitmap.set(index..index + 1, false);
         if let Some(space) = self.groups.get_mut(number as usize) {
@@ -90,6 +97,9 @@ impl Space {
             }
             space.inodes = Some(bitmap);
         }
-        space.inodes.as_mut().ok_or_else(|| Error::corrupt(structure, "it is missing"))
+        space
+            .inodes
+            .as_mut()
+            .ok_or_else(|| Error::corrupt(structure, "it is missing"))
     }
 }

@@ -158,10 +158,16 @@ pub(crate) fn discard_run(volume: &Volume, run: Range<u64>) -> Result<()> {
     let end = run.end * volume.block_bytes();
     let mut at = run.start * volume.block_bytes();
     while at < end {
-        let extent = volume.device.extent_at(at).map_err(Error::device("look at a freed block"))?;
+        let extent = volume
+            .device
+            .extent_at(at)
+            .map_err(Error::device("look at a freed block"))?;
         let length = extent.length.clamp(1, end - at);
         if extent.kind == imgctl_block::ExtentKind::Data {
-            volume.device.discard(at, length).map_err(Error::device("discard a freed block"))?;
+            volume
+                .device
+                .discard(at, length)
+                .map_err(Error::device("discard a freed block"))?;
         }
         at += length;
     }

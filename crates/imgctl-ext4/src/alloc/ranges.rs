@@ -27,7 +27,12 @@ impl RunSet {
         if let Some(end) = self.runs.get(&range.end) {
             range.end = *end;
         }
-        for start in self.runs.range(range.clone()).map(|(start, _)| *start).collect::<Vec<_>>() {
+        for start in self
+            .runs
+            .range(range.clone())
+            .map(|(start, _)| *start)
+            .collect::<Vec<_>>()
+        {
             self.take_run(start);
         }
         self.put_run(range);
@@ -35,7 +40,12 @@ impl RunSet {
 
     /// Takes blocks out; those that are not in the set do not matter.
     pub(crate) fn remove(&mut self, range: Range<u64>) {
-        while let Some((start, end)) = self.runs.range(..range.end).next_back().map(|(start, end)| (*start, *end)) {
+        while let Some((start, end)) = self
+            .runs
+            .range(..range.end)
+            .next_back()
+            .map(|(start, end)| (*start, *end))
+        {
             if end <= range.start {
                 break;
             }

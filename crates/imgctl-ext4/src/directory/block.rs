@@ -46,11 +46,7 @@ impl Record<'_> {
 
     /// The bytes that the entry itself needs.
     pub(super) fn used(&self) -> usize {
-        if self.is_free() {
-            0
-        } else {
-            needed(self.name.len())
-        }
+        if self.is_free() { 0 } else { needed(self.name.len()) }
     }
 
     fn slack(&self) -> usize {
@@ -91,9 +87,7 @@ impl Layout {
         offset: usize,
         chain_end: usize,
     ) -> Result<Record<'a>, &'static str> {
-        let header = block
-            .get(offset..)
-            .and_then(|rest| rest.first_chunk::<HEADER>());
+        let header = block.get(offset..).and_then(|rest| rest.first_chunk::<HEADER>());
         let Some(&[i0, i1, i2, i3, r0, r1, name_bytes, file_type]) = header else {
             return Err("an entry's header crosses the block's end");
         };
@@ -109,9 +103,7 @@ impl Layout {
         if name_bytes > NAME_MAX || needed(name_bytes) > bytes {
             return Err("a name is longer than its entry");
         }
-        let left = offset
-            .checked_add(bytes)
-            .and_then(|end| chain_end.checked_sub(end));
+        let left = offset.checked_add(bytes).and_then(|end| chain_end.checked_sub(end));
         match left {
             None => return Err("an entry crosses the block's end"),
             Some(left) if left != 0 && left < SMALLEST => {
@@ -152,10 +144,7 @@ impl Layout {
     }
 
     /// The entries of a block that has been checked before.
-    pub(super) fn records<'a>(
-        &self,
-        block: &'a [u8],
-    ) -> impl Iterator<Item = Record<'a>> + use<'a> {
+    pub(super) fn records<'a>(&self, block: &'a [u8]) -> impl Iterator<Item = Record<'a>> + use<'a> {
         self.checked_records(block).map_while(Result::ok)
     }
 
@@ -279,9 +268,7 @@ impl Layout {
         let Some(seed) = self.checksum else {
             return Ok(());
         };
-        let (body, tail) = block
-            .split_last_chunk::<TAIL>()
-            .ok_or("too small for a checksum")?;
+        let (body, tail) = block.split_last_chunk::<TAIL>().ok_or("too small for a checksum")?;
         let right = tail_bytes(seed.update(body));
         if *tail == right {
             Ok(())
@@ -293,18 +280,9 @@ impl Layout {
     }
 
     /// Writes a whole entry, its name's padding included.
-    pub(super) fn write_record(
-        &self,
-        block: &mut [u8],
-        offset: usize,
-        bytes: usize,
-        entry: &Entry,
-    ) {
+    pub(super) fn write_record(&self, block: &mut [u8], offset: usize, bytes: usize, entry: &Entry) {
         let need = needed(entry.name.len());
-        let Some(target) = block
-            .get_mut(offset..)
-            .and_then(|rest| rest.get_mut(..need))
-        else {
+        let Some(target) = block.get_mut(offset..).and_then(|rest| rest.get_mut(..need)) else {
             return;
         };
         target.fill(0);

@@ -47,11 +47,7 @@ const MD4_START: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476]
 impl Hasher {
     /// The hash of `name`, always even: the low bit belongs to the index.
     pub(crate) fn hash(&self, name: &[u8]) -> u32 {
-        let start = if self.seed == [0; 4] {
-            MD4_START
-        } else {
-            self.seed
-        };
+        let start = if self.seed == [0; 4] { MD4_START } else { self.seed };
         let raw = match self.function {
             HashFunction::Legacy => self.legacy(name),
             HashFunction::HalfMd4 => {
@@ -67,9 +63,7 @@ impl Hasher {
                 let [hash, ..] = name
                     .chunks(16)
                     .zip(remaining(name, 16))
-                    .fold(start, |state, (chunk, left)| {
-                        tea(state, self.words::<4>(chunk, left))
-                    });
+                    .fold(start, |state, (chunk, left)| tea(state, self.words::<4>(chunk, left)));
                 hash
             }
         };
@@ -91,8 +85,7 @@ impl Hasher {
         let mut previous: u32 = 0x37ab_e8f9;
         let mut current: u32 = 0x12a3_fe2d;
         for &byte in name {
-            let mut next =
-                previous.wrapping_add(current ^ self.character(byte).wrapping_mul(7_152_373));
+            let mut next = previous.wrapping_add(current ^ self.character(byte).wrapping_mul(7_152_373));
             if next & 0x8000_0000 != 0 {
                 next = next.wrapping_sub(0x7fff_ffff);
             }
@@ -108,9 +101,9 @@ impl Hasher {
         let pad = length.wrapping_mul(0x0101_0101);
         let mut words = [pad; N];
         for (word, bytes) in words.iter_mut().zip(chunk.chunks(4)) {
-            *word = bytes.iter().fold(pad, |word, &byte| {
-                (word << 8).wrapping_add(self.character(byte))
-            });
+            *word = bytes
+                .iter()
+                .fold(pad, |word, &byte| (word << 8).wrapping_add(self.character(byte)));
         }
         words
     }
@@ -119,9 +112,7 @@ impl Hasher {
 /// How much of `name` is left at each chunk's start.
 fn remaining(name: &[u8], step: usize) -> impl Iterator<Item = usize> {
     let length = name.len();
-    (0..length)
-        .step_by(step)
-        .map(move |at| length.saturating_sub(at))
+    (0..length).step_by(step).map(move |at| length.saturating_sub(at))
 }
 
 /// MD4 with three rounds of eight steps over eight words.
@@ -148,12 +139,7 @@ fn half_md4(state: [u32; 4], input: [u32; 8]) -> [u32; 4] {
     add(state, third)
 }
 
-fn half_md4_round(
-    state: [u32; 4],
-    mix: fn(u32, u32, u32) -> u32,
-    words: [u32; 8],
-    shifts: [u32; 4],
-) -> [u32; 4] {
+fn half_md4_round(state: [u32; 4], mix: fn(u32, u32, u32) -> u32, words: [u32; 8], shifts: [u32; 4]) -> [u32; 4] {
     let steps = words.into_iter().zip(shifts.into_iter().cycle());
     steps.fold(state, |[a, b, c, d], (word, shift)| {
         let stirred = a.wrapping_add(mix(b, c, d)).wrapping_add(word);
@@ -168,12 +154,8 @@ fn tea(state: [u32; 4], key: [u32; 4]) -> [u32; 4] {
     let mut sum: u32 = 0;
     for _ in 0..16 {
         sum = sum.wrapping_add(0x9e37_79b9);
-        low = low.wrapping_add(
-            (high << 4).wrapping_add(k0) ^ high.wrapping_add(sum) ^ (high >> 5).wrapping_add(k1),
-        );
-        high = high.wrapping_add(
-            (low << 4).wrapping_add(k2) ^ low.wrapping_add(sum) ^ (low >> 5).wrapping_add(k3),
-        );
+        low = low.wrapping_add((high << 4).wrapping_add(k0) ^ high.wrapping_add(sum) ^ (high >> 5).wrapping_add(k1));
+        high = high.wrapping_add((low << 4).wrapping_add(k2) ^ low.wrapping_add(sum) ^ (low >> 5).wrapping_add(k3));
     }
     add(state, [low, high, 0, 0])
 }
@@ -222,17 +204,14 @@ mod tests {
     fn oracle(function: &str, seed: Option<&str>, names: &[String]) -> Vec<u32> {
         let seed = seed.map_or(String::new(), |seed| format!("-s {seed} "));
         let script = names.iter().fold(String::new(), |mut script, name| {
-            writeln!(script, "dx_hash -h {function} {seed}{name}")
-                .expect("a string can be written");
+            writeln!(script, "dx_hash -h {function} {seed}{name}").expect("a string can be written");
             script
         });
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("script");
         std::fs::write(&path, script).expect("a script is written");
         let output = Command::new("debugfs").arg("-f").arg(&path).output();
-        let output = output
-            .expect("debugfs runs (apt-get install e2fsprogs)")
-            .stdout;
+        let output = output.expect("debugfs runs (apt-get install e2fsprogs)").stdout;
         let text = String::from_utf8_lossy(&output);
         let hash = |line: &str| {
             let (_, rest) = line.split_once(" is 0x")?;
@@ -258,11 +237,7 @@ mod tests {
                     seed,
                 };
                 let ours = names.iter().map(|name| hasher.hash(name.as_bytes()));
-                assert_eq!(
-                    ours.collect::<Vec<_>>(),
-                    oracle(text, uuid, &names),
-                    "{text} {uuid:?}"
-                );
+                assert_eq!(ours.collect::<Vec<_>>(), oracle(text, uuid, &names), "{text} {uuid:?}");
             }
         }
     }

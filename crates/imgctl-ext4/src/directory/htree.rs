@@ -94,20 +94,13 @@ fn capacity(layout: &Layout, block: u32) -> usize {
 }
 
 fn pointers_at(block: u32) -> usize {
-    if block == 0 {
-        ROOT_POINTERS
-    } else {
-        NODE_POINTERS
-    }
+    if block == 0 { ROOT_POINTERS } else { NODE_POINTERS }
 }
 
 impl Index {
     /// An index of one leaf.
     pub(super) fn new(layout: Layout, function: HashFunction, large_dir: bool, leaf: u32) -> Self {
-        let root = vec![Pointer {
-            hash: 0,
-            block: leaf,
-        }];
+        let root = vec![Pointer { hash: 0, block: leaf }];
         Self {
             function,
             layout,
@@ -119,28 +112,20 @@ impl Index {
     }
 
     /// Reads the index and checks that it is a tree, in order, of depth as stated, over all of `blocks`.
-    pub(super) fn decode(
-        layout: Layout,
-        large_dir: bool,
-        blocks: &[Vec<u8>],
-    ) -> Result<Self, DirectoryDamage> {
+    pub(super) fn decode(layout: Layout, large_dir: bool, blocks: &[Vec<u8>]) -> Result<Self, DirectoryDamage> {
         let root = blocks.first().ok_or(DirectoryDamage::Empty)?;
         let (function, levels) = decode_information(&layout, root)?;
         if levels > most_levels(large_dir) {
-            return Err(damage(
-                0,
-                "the index is deeper than the filesystem's features allow",
-            ));
+            return Err(damage(0, "the index is deeper than the filesystem's features allow"));
         }
         let mut nodes = BTreeMap::new();
         let mut level = vec![0];
         for _ in 0..=levels {
             let mut below = Vec::new();
             for number in level {
-                let block = blocks.get(position(number)).ok_or(damage(
-                    number,
-                    "the index points behind the directory's end",
-                ))?;
+                let block = blocks
+                    .get(position(number))
+                    .ok_or(damage(number, "the index points behind the directory's end"))?;
                 let pointers = decode_pointers(&layout, number, block)?;
                 // A second visit would mean a loop or a shared block, and could make the work endless.
                 below.extend(pointers.iter().map(|pointer| pointer.block));
@@ -167,10 +152,7 @@ impl Index {
         let mut low = 0;
         for leaf in self.leaves() {
             if position(leaf.block) >= block_count {
-                return Err(damage(
-                    leaf.block,
-                    "the index points behind the directory's end",
-                ));
+                return Err(damage(leaf.block, "the index points behind the directory's end"));
             }
             if !seen.insert(leaf.block) {
                 return Err(damage(leaf.block, "the index points at a block twice"));
@@ -235,10 +217,7 @@ impl Index {
 
     /// What keeps the path's last node from one more pointer, if anything.
     pub(super) fn obstacle(&self, path: &Path) -> Result<Option<Obstacle>, IndexFull> {
-        let free = path
-            .steps
-            .iter()
-            .rposition(|&(node, _)| !self.is_full(node));
+        let free = path.steps.iter().rposition(|&(node, _)| !self.is_full(node));
         match free {
             Some(depth) if depth.saturating_add(1) == path.steps.len() => Ok(None),
             Some(depth) => Ok(Some(Obstacle::Split(depth.saturating_add(1)))),
@@ -298,8 +277,7 @@ impl Index {
             self.encode_information(block);
         } else {
             block.fill(0);
-            self.layout
-                .write_record_bytes(block, 0, self.layout.block_bytes);
+            self.layout.write_record_bytes(block, 0, self.layout.block_bytes);
         }
         let start = pointers_at(number);
         let room = capacity(&self.layout, number);
@@ -328,9 +306,7 @@ impl Index {
     }
 
     fn encode_information(&self, block: &mut [u8]) {
-        let information = block
-            .get_mut(INFO..)
-            .and_then(|rest| rest.first_chunk_mut::<8>());
+        let information = block.get_mut(INFO..).and_then(|rest| rest.first_chunk_mut::<8>());
         if let Some([_, _, _, _, version, length, levels, _]) = information {
             *version = self.function.root_version();
             *length = INFO_BYTES;
@@ -375,39 +351,28 @@ fn checksum(seed: Checksum, block: &[u8], start: usize, count: usize, room: usiz
 /// Checks the root's `..` and reads the information behind it: the hash function and the depth.
 fn decode_information(layout: &Layout, root: &[u8]) -> Result<(HashFunction, u8), DirectoryDamage> {
     let [dot, dotdot] = [0, SMALLEST].map(|at| layout.record_at(root, at, layout.block_bytes));
-    let whole = dot.is_ok_and(|dot| dot.end() == SMALLEST)
-        && dotdot.is_ok_and(|dotdot| dotdot.end() == layout.block_bytes);
+    let whole =
+        dot.is_ok_and(|dot| dot.end() == SMALLEST) && dotdot.is_ok_and(|dotdot| dotdot.end() == layout.block_bytes);
     if !whole {
-        return Err(damage(
-            0,
-            "the index root is not behind the entries . and ..",
-        ));
+        return Err(damage(0, "the index root is not behind the entries . and .."));
     }
     let information = root.get(INFO..).and_then(|rest| rest.first_chunk::<8>());
     let Some(&[0, 0, 0, 0, version, INFO_BYTES, levels, flags]) = information else {
         return Err(damage(0, "the index root's information is malformed"));
     };
-    let function = HashFunction::from_root(version)
-        .ok_or(damage(0, "the index's hash function is unknown"))?;
+    let function = HashFunction::from_root(version).ok_or(damage(0, "the index's hash function is unknown"))?;
     if flags & 1 != 0 {
         return Err(damage(0, "the index has unknown flags"));
     }
     Ok((function, levels))
 }
 
-fn decode_pointers(
-    layout: &Layout,
-    number: u32,
-    block: &[u8],
-) -> Result<Vec<Pointer>, DirectoryDamage> {
+fn decode_pointers(layout: &Layout, number: u32, block: &[u8]) -> Result<Vec<Pointer>, DirectoryDamage> {
     let start = pointers_at(number);
     if number != 0 {
         let cover = layout.record_at(block, 0, layout.block_bytes);
         if !cover.is_ok_and(|cover| cover.is_free() && cover.end() == layout.block_bytes) {
-            return Err(damage(
-                number,
-                "the index node is not covered by a free entry",
-            ));
+            return Err(damage(number, "the index node is not covered by a free entry"));
         }
     }
     let room = capacity(layout, number);

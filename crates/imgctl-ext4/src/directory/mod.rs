@@ -1,9 +1,5 @@
 //! One directory in memory: its blocks as they are on disk, an index of its names, and the hash tree over large ones.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 mod block;
 mod hash;
@@ -115,10 +111,7 @@ fn number(position: usize) -> u32 {
 /// Whether an entry besides `.` and `..` may have this name.
 fn is_name(name: &[u8]) -> bool {
     let length = 1..=block::NAME_MAX;
-    length.contains(&name.len())
-        && name != b"."
-        && name != b".."
-        && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
+    length.contains(&name.len()) && name != b"." && name != b".." && !name.iter().any(|byte| matches!(byte, 0 | b'/'))
 }
 
 impl Directory {
@@ -138,11 +131,7 @@ impl Directory {
                 let what = "it is indexed, but the filesystem lacks the feature dir_index";
                 return Err(DirectoryDamage::Block { block: 0, what });
             }
-            directory.index = Some(Index::decode(
-                directory.layout,
-                params.large_dir,
-                &directory.blocks,
-            )?);
+            directory.index = Some(Index::decode(directory.layout, params.large_dir, &directory.blocks)?);
         }
         directory.parent = directory.decode_dots(inode)?;
         directory.decode_blocks()?;
@@ -179,10 +168,7 @@ impl Directory {
         if blocks.is_empty() {
             return Err(DirectoryDamage::Empty);
         }
-        if let Some(at) = blocks
-            .iter()
-            .position(|block| block.len() != params.block_bytes)
-        {
+        if let Some(at) = blocks.iter().position(|block| block.len() != params.block_bytes) {
             let what = "it is not one block long";
             return Err(DirectoryDamage::Block {
                 block: number(at),
@@ -210,11 +196,7 @@ impl Directory {
                 let right = !record.is_free() && record.name == name;
                 right.then_some(record).ok_or(missing)
             });
-            found.map_err(|what| DirectoryDamage::Record {
-                block: 0,
-                offset,
-                what,
-            })
+            found.map_err(|what| DirectoryDamage::Record { block: 0, offset, what })
         };
         let end = match self.index {
             Some(_) => self.layout.block_bytes,
@@ -236,20 +218,13 @@ impl Directory {
     fn decode_blocks(&mut self) -> Result<(), DirectoryDamage> {
         for (at, block) in self.blocks.iter().enumerate() {
             let number = number(at);
-            if self
-                .index
-                .as_ref()
-                .is_some_and(|index| index.is_node(number))
-            {
+            if self.index.as_ref().is_some_and(|index| index.is_node(number)) {
                 self.space.push(0);
                 continue;
             }
             self.layout
                 .verify(block)
-                .map_err(|what| DirectoryDamage::Block {
-                    block: number,
-                    what,
-                })?;
+                .map_err(|what| DirectoryDamage::Block { block: number, what })?;
             let dots = if at == 0 { 2 } else { 0 };
             for (order, record) in self.layout.checked_records(block).enumerate() {
                 let record = record.map_err(|(offset, what)| DirectoryDamage::Record {
@@ -269,10 +244,7 @@ impl Directory {
     fn check_hashes(&self, index: &Index) -> Result<(), DirectoryDamage> {
         let hasher = self.params.hasher(index.function);
         for leaf in index.leaves() {
-            let block = self
-                .blocks
-                .get(position(leaf.block))
-                .map_or(&[][..], Vec::as_slice);
+            let block = self.blocks.get(position(leaf.block)).map_or(&[][..], Vec::as_slice);
             for record in self.layout.records(block) {
                 if !record.is_free() && !leaf.may_hold(hasher.hash(record.name)) {
                     return Err(DirectoryDamage::Record {
@@ -293,9 +265,7 @@ impl Directory {
 
     /// The entries besides `.` and `..`, in the order of their names' bytes.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&[u8], DirectoryEntry)> {
-        self.names
-            .iter()
-            .map(|(name, slot)| (name.as_slice(), slot.entry))
+        self.names.iter().map(|(name, slot)| (name.as_slice(), slot.entry))
     }
 
     /// The inode of `..`.
@@ -312,11 +282,7 @@ impl Directory {
         };
         let dot = self.layout.record_at(block, 0, end);
         let offset = dot.map_or(SMALLEST, |dot| dot.end());
-        let file_type = if self.params.file_types {
-            DIRECTORY_TYPE
-        } else {
-            0
-        };
+        let file_type = if self.params.file_types { DIRECTORY_TYPE } else { 0 };
         self.layout.write_target(block, offset, inode, file_type);
         self.touch(0);
     }
@@ -337,12 +303,7 @@ impl Directory {
     }
 
     /// Adds an entry. `inode` must not be 0. On failure the names are as before.
-    pub(crate) fn insert(
-        &mut self,
-        name: &[u8],
-        inode: u32,
-        file_type: u8,
-    ) -> Result<(), DirectoryError> {
+    pub(crate) fn insert(&mut self, name: &[u8], inode: u32, file_type: u8) -> Result<(), DirectoryError> {
         if !is_name(name) || inode == 0 {
             return Err(DirectoryError::Name);
         }
@@ -376,12 +337,7 @@ impl Directory {
     }
 
     /// Points the entry `name` at another inode and returns what it was; does nothing if there is none.
-    pub(crate) fn replace(
-        &mut self,
-        name: &[u8],
-        inode: u32,
-        file_type: u8,
-    ) -> Option<DirectoryEntry> {
+    pub(crate) fn replace(&mut self, name: &[u8], inode: u32, file_type: u8) -> Option<DirectoryEntry> {
         let slot = self.names.get_mut(name)?;
         let file_type = if self.params.file_types { file_type } else { 0 };
         let before = std::mem::replace(&mut slot.entry, DirectoryEntry { inode, file_type });
@@ -484,21 +440,13 @@ impl Directory {
             *block = root;
         }
         self.space.set(0, 0);
-        self.index = Some(Index::new(
-            self.layout,
-            function,
-            self.params.large_dir,
-            leaf,
-        ));
+        self.index = Some(Index::new(self.layout, function, self.params.large_dir, leaf));
         Ok(())
     }
 
     /// Moves the upper half of the path's leaf, by hash, to a new one.
     fn split_leaf(&mut self, path: &Path, hasher: Hasher) -> Result<(), DirectoryError> {
-        let block = self
-            .blocks
-            .get(position(path.leaf))
-            .map_or(&[][..], Vec::as_slice);
+        let block = self.blocks.get(position(path.leaf)).map_or(&[][..], Vec::as_slice);
         let mut lower: Vec<_> = self
             .layout
             .entries(block)
@@ -511,8 +459,7 @@ impl Directory {
             return Err(DirectoryError::Full);
         };
         let pointer = hash | u32::from(below == hash);
-        let [lower, upper] =
-            [lower, upper].map(|half| half.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>());
+        let [lower, upper] = [lower, upper].map(|half| half.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>());
         let leaf = self.append(&upper)?;
         self.set_entries(path.leaf, &lower);
         if let Some(index) = &mut self.index {
@@ -523,8 +470,7 @@ impl Directory {
 
     fn set_entries(&mut self, number: u32, entries: &[Entry]) {
         let built = self.layout.build(entries);
-        self.space
-            .set(position(number), self.layout.free_bytes(&built));
+        self.space.set(position(number), self.layout.free_bytes(&built));
         if let Some(block) = self.blocks.get_mut(position(number)) {
             *block = built;
         }
@@ -568,11 +514,7 @@ impl DirectoryParams {
     /// The hash function of new indexes, if there may be any.
     fn index_function(&self) -> Option<HashFunction> {
         let version = self.hash_version;
-        let base = if version > 2 {
-            version.checked_sub(3)?
-        } else {
-            version
-        };
+        let base = if version > 2 { version.checked_sub(3)? } else { version };
         HashFunction::from_root(base).filter(|_| self.may_index)
     }
 
@@ -594,11 +536,7 @@ impl DirectoryParams {
     }
 }
 
-fn add_name(
-    names: &mut BTreeMap<Vec<u8>, Slot>,
-    block: u32,
-    record: Record<'_>,
-) -> Result<(), DirectoryDamage> {
+fn add_name(names: &mut BTreeMap<Vec<u8>, Slot>, block: u32, record: Record<'_>) -> Result<(), DirectoryDamage> {
     if !is_name(record.name) {
         return Err(DirectoryDamage::Record {
             block,

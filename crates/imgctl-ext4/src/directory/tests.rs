@@ -43,8 +43,7 @@ impl Written {
 
     fn decode(&self, directory: &Directory) -> Directory {
         let indexed = directory.is_indexed();
-        Directory::decode(directory.params, INODE, self.0.clone(), indexed)
-            .expect("what was written is sound")
+        Directory::decode(directory.params, INODE, self.0.clone(), indexed).expect("what was written is sound")
     }
 }
 
@@ -72,10 +71,7 @@ impl Sequence {
     fn name(&mut self) -> Vec<u8> {
         let length = 1 + self.below(30) * self.below(10) % 255;
         let mut name = format!("{:x}", self.below(3000)).into_bytes();
-        name.resize(
-            usize::try_from(length).expect("small").max(name.len()),
-            0xc3,
-        );
+        name.resize(usize::try_from(length).expect("small").max(name.len()), 0xc3);
         name
     }
 }
@@ -98,10 +94,7 @@ fn work(params: DirectoryParams, rounds: usize) -> Directory {
             assert_eq!(added.is_ok(), !model.contains_key(&name));
             model.entry(name).or_insert(entry);
         } else if sequence.below(2) == 0 {
-            assert_eq!(
-                directory.replace(&name, entry.inode, 1),
-                model.get(&name).copied()
-            );
+            assert_eq!(directory.replace(&name, entry.inode, 1), model.get(&name).copied());
             model.entry(name).and_modify(|before| *before = entry);
         } else {
             assert_eq!(directory.remove(&name), model.remove(&name));
@@ -120,12 +113,7 @@ fn work(params: DirectoryParams, rounds: usize) -> Directory {
     assert!(directory.is_empty());
     written.update(&mut directory);
     assert!(written.decode(&directory).is_empty());
-    let live: usize = written
-        .0
-        .iter()
-        .flatten()
-        .filter(|&&byte| byte == 0xc3)
-        .count();
+    let live: usize = written.0.iter().flatten().filter(|&&byte| byte == 0xc3).count();
     if params.checksum.is_none() && !directory.is_indexed() {
         assert_eq!(live, 0, "removed names are wiped");
     }
@@ -144,10 +132,7 @@ fn any_work_gives_what_a_map_gives() {
                     params.checksum = None;
                 }
                 let directory = work(params, 6000);
-                assert_eq!(
-                    directory.is_indexed(),
-                    may_index && directory.block_count() > 1
-                );
+                assert_eq!(directory.is_indexed(), may_index && directory.block_count() > 1);
                 assert!(directory.block_count() > 1);
             }
         }
@@ -163,9 +148,7 @@ fn fifty_thousand_names_go_in_and_come_out() {
         let mut written = Written::default();
         for at in 0..50_000 {
             let name = format!("a name of {at}");
-            directory
-                .insert(name.as_bytes(), 100 + at, 1)
-                .expect("there is room");
+            directory.insert(name.as_bytes(), 100 + at, 1).expect("there is room");
         }
         written.update(&mut directory);
         let mut directory = written.decode(&directory);
@@ -181,14 +164,9 @@ fn fifty_thousand_names_go_in_and_come_out() {
         let before = directory.block_count();
         for at in 0..50_000 {
             let name = format!("a name of {at}");
-            directory
-                .insert(name.as_bytes(), 100 + at, 1)
-                .expect("there is room");
+            directory.insert(name.as_bytes(), 100 + at, 1).expect("there is room");
         }
-        assert!(
-            directory.block_count() <= before,
-            "freed space is used again"
-        );
+        assert!(directory.block_count() <= before, "freed space is used again");
     }
 }
 
@@ -199,28 +177,17 @@ fn a_full_index_says_so_and_stays_sound() {
     let name = |at: u32| format!("{at:0250}").into_bytes();
     let failed = (0..100_000).find(|&at| directory.insert(&name(at), 100, 1).is_err());
     let failed = failed.expect("two levels of 1 KiB blocks hold fewer");
-    assert_eq!(
-        directory.insert(&name(failed), 100, 1),
-        Err(DirectoryError::Full)
-    );
+    assert_eq!(directory.insert(&name(failed), 100, 1), Err(DirectoryError::Full));
     written.update(&mut directory);
     let mut again = written.decode(&directory);
-    assert_eq!(
-        again.entries().count(),
-        usize::try_from(failed).expect("small")
-    );
-    assert_eq!(
-        again.insert(&name(failed), 100, 1),
-        Err(DirectoryError::Full)
-    );
+    assert_eq!(again.entries().count(), usize::try_from(failed).expect("small"));
+    assert_eq!(again.insert(&name(failed), 100, 1), Err(DirectoryError::Full));
 
     let mut params = params(1024);
     params.large_dir = true;
     let mut directory = Directory::create(params, INODE, PARENT);
     for at in 0..=failed {
-        directory
-            .insert(&name(at), 100, 1)
-            .expect("three levels hold more");
+        directory.insert(&name(at), 100, 1).expect("three levels hold more");
     }
     let mut written = Written::default();
     written.update(&mut directory);
@@ -258,10 +225,7 @@ fn the_parent_is_kept_through_the_conversion() {
     assert_eq!(directory.parent(), 77);
     directory.set_parent(78);
     let dirty = directory.take_dirty_blocks();
-    assert_eq!(
-        dirty.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
-        [0]
-    );
+    assert_eq!(dirty.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [0]);
     written.0[0] = dirty[0].1.clone();
     assert_eq!(written.decode(&directory).parent(), 78);
 }
@@ -333,23 +297,16 @@ fn malformed_blocks_are_named() {
     for (at, bytes, message) in cases {
         let mut block = sound();
         block[at..at + bytes.len()].copy_from_slice(bytes);
-        let wrong = Directory::decode(params, INODE, vec![block.clone()], false)
-            .expect_err("the checksum is wrong");
+        let wrong = Directory::decode(params, INODE, vec![block.clone()], false).expect_err("the checksum is wrong");
         assert!(!wrong.to_string().is_empty());
         params.layout().seal(&mut block);
         let damage = Directory::decode(params, INODE, vec![block], false).expect_err(message);
-        assert!(
-            damage.to_string().contains(message),
-            "{damage} instead of {message}"
-        );
+        assert!(damage.to_string().contains(message), "{damage} instead of {message}");
     }
     let mut block = sound();
     block[30] ^= 1;
     let damage = Directory::decode(params, INODE, vec![block.clone()], false).expect_err("changed");
-    assert!(
-        damage.to_string().contains("the checksum is wrong")
-            || damage.to_string().contains("longer")
-    );
+    assert!(damage.to_string().contains("the checksum is wrong") || damage.to_string().contains("longer"));
     assert_eq!(
         Directory::decode(params, INODE, Vec::new(), false).err(),
         Some(DirectoryDamage::Empty)

@@ -19,11 +19,7 @@ struct Reader<'a> {
 }
 
 /// Reads a block map into extents; also returns the blocks that the map itself takes.
-pub(crate) fn read_block_map(
-    volume: &Volume,
-    inode: u32,
-    area: &[u8; BLOCK_AREA],
-) -> Result<(ExtentMap, Vec<u64>)> {
+pub(crate) fn read_block_map(volume: &Volume, inode: u32, area: &[u8; BLOCK_AREA]) -> Result<(ExtentMap, Vec<u64>)> {
     let mut reader = Reader {
         volume,
         inode,
@@ -31,7 +27,10 @@ pub(crate) fn read_block_map(
         blocks: BTreeSet::new(),
     };
     let mut logical = 0;
-    for (index, level) in (0..DIRECT).map(|index| (index, 0)).chain([(DIRECT, 1), (DIRECT + 1, 2), (DIRECT + 2, 3)]) {
+    for (index, level) in (0..DIRECT)
+        .map(|index| (index, 0))
+        .chain([(DIRECT, 1), (DIRECT + 1, 2), (DIRECT + 2, 3)])
+    {
         logical = reader.read_entry(u32_at(area, index * 4).into(), level, logical)?;
     }
     Ok((reader.map, reader.blocks.into_iter().collect()))
@@ -49,13 +48,20 @@ impl Reader<'_> {
         let structure = Structure::Inode(self.inode);
         self.volume.check_data_blocks(block, 1, structure)?;
         if level == 0 {
-            let logical = u32::try_from(logical)
-                .map_err(|_| Error::corrupt(structure, "its block map is too long"))?;
-            self.map.insert(Extent { logical, length: 1, physical: block, unwritten: false });
+            let logical = u32::try_from(logical).map_err(|_| Error::corrupt(structure, "its block map is too long"))?;
+            self.map.insert(Extent {
+                logical,
+                length: 1,
+                physical: block,
+                unwritten: false,
+            });
             return Ok(end);
         }
         if !self.blocks.insert(block) {
-            return Err(Error::corrupt(structure, format!("block {block} is named twice in its block map")));
+            return Err(Error::corrupt(
+                structure,
+                format!("block {block} is named twice in its block map"),
+            ));
         }
         let raw = self.volume.read_block(block, "a block map")?;
         let mut at = logical;

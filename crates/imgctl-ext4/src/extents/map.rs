@@ -26,7 +26,11 @@ struct Run {
 
 impl Run {
     fn limit(self) -> u32 {
-        if self.unwritten { MAX_UNWRITTEN_LENGTH } else { MAX_LENGTH }
+        if self.unwritten {
+            MAX_UNWRITTEN_LENGTH
+        } else {
+            MAX_LENGTH
+        }
     }
 }
 
@@ -172,14 +176,24 @@ impl ExtentMap {
     pub(crate) fn mark_written(&mut self, range: Range<u64>) {
         let mut at = range.start;
         while at < range.end {
-            let Piece::Blocks { physical, length, unwritten } = self.at(at) else {
+            let Piece::Blocks {
+                physical,
+                length,
+                unwritten,
+            } = self.at(at)
+            else {
                 return;
             };
             let end = range.end.min(at + length);
             if unwritten {
                 self.remove(at..end);
                 if let (Ok(logical), Ok(length)) = (u32::try_from(at), u32::try_from(end - at)) {
-                    self.insert(Extent { logical, length, physical, unwritten: false });
+                    self.insert(Extent {
+                        logical,
+                        length,
+                        physical,
+                        unwritten: false,
+                    });
                 }
             }
             at = end;
@@ -210,7 +224,11 @@ impl ExtentMap {
         let physical = extent.physical + (part.start - u64::from(extent.logical));
         self.runs.insert(
             logical,
-            Run { length, physical, unwritten: extent.unwritten },
+            Run {
+                length,
+                physical,
+                unwritten: extent.unwritten,
+            },
         );
     }
 }
@@ -221,7 +239,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn extent(logical: u32, length: u32, physical: u64) -> Extent {
-        Extent { logical, length, physical, unwritten: false }
+        Extent {
+            logical,
+            length,
+            physical,
+            unwritten: false,
+        }
     }
 
     #[test]
@@ -233,13 +256,26 @@ mod tests {
         assert_eq!(map.len(), 2);
         assert_eq!(map.block_after(40000), Some(40100));
         assert_eq!(map.remove(0..u64::MAX), [100..32868, 32868..40100]);
-        map.insert(Extent { unwritten: true, ..extent(0, 70000, 1) });
+        map.insert(Extent {
+            unwritten: true,
+            ..extent(0, 70000, 1)
+        });
         assert_eq!(map.len(), 3);
         map.mark_written(10..20);
         assert_eq!(map.len(), 5);
-        assert_eq!(map.at(12), Piece::Blocks { physical: 13, length: 8, unwritten: false });
+        assert_eq!(
+            map.at(12),
+            Piece::Blocks {
+                physical: 13,
+                length: 8,
+                unwritten: false
+            }
+        );
         map.mark_written(0..70000);
-        assert!(map.iter().all(|extent| !extent.unwritten && extent.length <= MAX_LENGTH));
+        assert!(
+            map.iter()
+                .all(|extent| !extent.unwritten && extent.length <= MAX_LENGTH)
+        );
     }
 
     #[test]
@@ -247,7 +283,14 @@ mod tests {
         let mut map = ExtentMap::default();
         map.insert(extent(u32::MAX, 1, 5));
         assert_eq!(map.end(), 1 << 32);
-        assert_eq!(map.at(u64::from(u32::MAX)), Piece::Blocks { physical: 5, length: 1, unwritten: false });
+        assert_eq!(
+            map.at(u64::from(u32::MAX)),
+            Piece::Blocks {
+                physical: 5,
+                length: 1,
+                unwritten: false
+            }
+        );
         assert_eq!(map.at(1 << 32), Piece::Hole { length: u64::MAX });
         assert_eq!(map.remove(7..1 << 32), [Range { start: 5, end: 6 }]);
     }

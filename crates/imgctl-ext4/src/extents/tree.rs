@@ -25,12 +25,7 @@ struct Reader<'a> {
 }
 
 /// Reads the tree whose root is `root`. `seed` is what the inode's checksums start from, if there are any.
-pub(crate) fn read_tree(
-    volume: &Volume,
-    inode: u32,
-    root: &[u8; BLOCK_AREA],
-    seed: Option<Checksum>,
-) -> Result<Tree> {
+pub(crate) fn read_tree(volume: &Volume, inode: u32, root: &[u8; BLOCK_AREA], seed: Option<Checksum>) -> Result<Tree> {
     let mut reader = Reader {
         volume,
         inode,
@@ -44,7 +39,13 @@ pub(crate) fn read_tree(
 
 impl Reader<'_> {
     fn damage(&self, block: u64, problem: &str) -> Error {
-        Error::corrupt(Structure::ExtentTree { inode: self.inode, block }, problem)
+        Error::corrupt(
+            Structure::ExtentTree {
+                inode: self.inode,
+                block,
+            },
+            problem,
+        )
     }
 
     fn parse(&self, raw: &[u8], block: u64) -> Result<TreeNode> {
@@ -74,7 +75,10 @@ impl Reader<'_> {
     }
 
     fn read_child(&mut self, child: Child, depth: u16, window: Range<u64>) -> Result<()> {
-        let structure = Structure::ExtentTree { inode: self.inode, block: child.block };
+        let structure = Structure::ExtentTree {
+            inode: self.inode,
+            block: child.block,
+        };
         self.volume.check_data_blocks(child.block, 1, structure)?;
         let raw = self.volume.read_block(child.block, "an extent block")?;
         let node = self.parse(&raw, child.block)?;
@@ -101,7 +105,10 @@ impl Reader<'_> {
         if start < window.start || end > window.end || start < self.tree.map.end() {
             return Err(self.damage(block, "an extent is out of order"));
         }
-        let structure = Structure::ExtentTree { inode: self.inode, block };
+        let structure = Structure::ExtentTree {
+            inode: self.inode,
+            block,
+        };
         self.volume
             .check_data_blocks(extent.physical, extent.length.into(), structure)?;
         self.tree.map.insert(extent);
@@ -121,17 +128,16 @@ pub(crate) fn tree_block_count(extents: usize, block_len: usize) -> usize {
 }
 
 /// Writes the tree of `map` into `blocks` (as many as [`tree_block_count`] says) and returns its root.
-pub(crate) fn write_tree(
-    volume: &Volume,
-    map: &ExtentMap,
-    blocks: &[u64],
-    seed: Option<Checksum>,
-) -> Result<Vec<u8>> {
+pub(crate) fn write_tree(volume: &Volume, map: &ExtentMap, blocks: &[u64], seed: Option<Checksum>) -> Result<Vec<u8>> {
     let capacity = node_capacity(volume.block_len());
     let mut free = blocks.iter().copied();
     let extents: Vec<Extent> = map.iter().collect();
     if extents.len() <= ROOT_ENTRIES {
-        return Ok(TreeNode { depth: 0, entries: Entries::Leaf(extents) }.encode(BLOCK_AREA));
+        return Ok(TreeNode {
+            depth: 0,
+            entries: Entries::Leaf(extents),
+        }
+        .encode(BLOCK_AREA));
     }
     let mut write = |node: &TreeNode, first: u32| {
         let mut raw = node.encode(volume.block_len());
@@ -145,20 +151,30 @@ pub(crate) fn write_tree(
     };
     let mut level = Vec::new();
     for chunk in extents.chunks(capacity) {
-        let node = TreeNode { depth: 0, entries: Entries::Leaf(chunk.to_vec()) };
+        let node = TreeNode {
+            depth: 0,
+            entries: Entries::Leaf(chunk.to_vec()),
+        };
         level.push(write(&node, chunk.first().map_or(0, |extent| extent.logical))?);
     }
     let mut depth = 1;
     while level.len() > ROOT_ENTRIES {
         let mut above = Vec::new();
         for chunk in level.chunks(capacity) {
-            let node = TreeNode { depth, entries: Entries::Index(chunk.to_vec()) };
+            let node = TreeNode {
+                depth,
+                entries: Entries::Index(chunk.to_vec()),
+            };
             above.push(write(&node, chunk.first().map_or(0, |child| child.logical))?);
         }
         level = above;
         depth += 1;
     }
-    Ok(TreeNode { depth, entries: Entries::Index(level) }.encode(BLOCK_AREA))
+    Ok(TreeNode {
+        depth,
+        entries: Entries::Index(level),
+    }
+    .encode(BLOCK_AREA))
 }
 
 #[cfg(test)]

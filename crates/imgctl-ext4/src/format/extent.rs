@@ -118,7 +118,11 @@ impl TreeNode {
 fn parse_extent(raw: &[u8]) -> Result<Extent, &'static str> {
     let stored = u32::from(u16_at(raw, 4));
     let unwritten = stored > MAX_LENGTH;
-    let length = if unwritten { stored.saturating_sub(MAX_LENGTH) } else { stored };
+    let length = if unwritten {
+        stored.saturating_sub(MAX_LENGTH)
+    } else {
+        stored
+    };
     if length == 0 {
         return Err("an extent has no blocks");
     }
@@ -139,9 +143,7 @@ fn parse_child(raw: &[u8]) -> Child {
 
 /// Where the checksum of a node's block lies.
 fn checksum_offset(raw: &[u8]) -> usize {
-    usize::from(u16_at(raw, 4))
-        .saturating_mul(ENTRY)
-        .saturating_add(ENTRY)
+    usize::from(u16_at(raw, 4)).saturating_mul(ENTRY).saturating_add(ENTRY)
 }
 
 /// Whether a node's block carries its right checksum.
@@ -176,10 +178,19 @@ mod tests {
                 unwritten: index % 2 == 1,
             })
             .collect();
-        let children = vec![Child { logical: 7, block: 0xffff_ffff_ffff }];
+        let children = vec![Child {
+            logical: 7,
+            block: 0xffff_ffff_ffff,
+        }];
         for node in [
-            TreeNode { depth: 0, entries: Entries::Leaf(extents) },
-            TreeNode { depth: 3, entries: Entries::Index(children) },
+            TreeNode {
+                depth: 0,
+                entries: Entries::Leaf(extents),
+            },
+            TreeNode {
+                depth: 3,
+                entries: Entries::Index(children),
+            },
         ] {
             assert_eq!(TreeNode::parse(&node.encode(60)), Ok(node.clone()));
             let mut block = node.encode(1024);
@@ -194,7 +205,11 @@ mod tests {
 
     #[test]
     fn impossible_nodes_are_refused() {
-        let mut raw = TreeNode { depth: 0, entries: Entries::Leaf(Vec::new()) }.encode(60);
+        let mut raw = TreeNode {
+            depth: 0,
+            entries: Entries::Leaf(Vec::new()),
+        }
+        .encode(60);
         raw[2] = 5;
         assert!(TreeNode::parse(&raw).is_err());
         raw[2] = 1;

@@ -54,10 +54,7 @@ pub(crate) fn high_quarter(value: u32) -> u16 {
 
 /// Writes `value` at `offset`.
 pub(crate) fn put(bytes: &mut [u8], offset: usize, value: &[u8]) {
-    if let Some(place) = bytes
-        .get_mut(offset..)
-        .and_then(|rest| rest.get_mut(..value.len()))
-    {
+    if let Some(place) = bytes.get_mut(offset..).and_then(|rest| rest.get_mut(..value.len())) {
         place.copy_from_slice(value);
     }
 }

@@ -2,9 +2,7 @@
 
 use super::checksum::Checksum;
 use super::crc16::crc16;
-use super::fields::{
-    high_quarter, join, low_quarter, put_u16, u16_at, u32_at,
-};
+use super::fields::{high_quarter, join, low_quarter, put_u16, u16_at, u32_at};
 use super::superblock::Superblock;
 use crate::error::{Error, Result, Structure};
 use bitflags::bitflags;
@@ -60,16 +58,26 @@ impl Group {
             } else {
                 GroupFlags::empty()
             },
-            unused_inodes: if superblock.features.group_csum() { both16(0x1c, 0x32) } else { 0 },
+            unused_inodes: if superblock.features.group_csum() {
+                both16(0x1c, 0x32)
+            } else {
+                0
+            },
             block_bitmap_sum: both16(0x18, 0x38),
             inode_bitmap_sum: both16(0x1a, 0x3a),
             raw: raw.to_vec(),
         };
         if group.unused_inodes > superblock.inodes_per_group || group.free_inodes > superblock.inodes_per_group {
-            return Err(Error::corrupt(Structure::Group(number), "it counts more inodes than a group has"));
+            return Err(Error::corrupt(
+                Structure::Group(number),
+                "it counts more inodes than a group has",
+            ));
         }
         if group.free_blocks > superblock.blocks_per_group {
-            return Err(Error::corrupt(Structure::Group(number), "it counts more free blocks than a group has"));
+            return Err(Error::corrupt(
+                Structure::Group(number),
+                "it counts more free blocks than a group has",
+            ));
         }
         Ok(group)
     }
@@ -131,4 +139,3 @@ fn checksum_of(raw: &[u8], number: u32, superblock: &Superblock) -> u16 {
     let sum = crc16(crc16(sum, &number), before);
     crc16(sum, if superblock.features.has_64bit() { after } else { &[] })
 }
-

@@ -3,8 +3,7 @@
 
 use super::checksum::Checksum;
 use super::fields::{
-    bytes_at, high_half, high_quarter, join, low_half, low_quarter, put, put_u16, put_u32, u16_at,
-    u32_at,
+    bytes_at, high_half, high_quarter, join, low_half, low_quarter, put, put_u16, put_u32, u16_at, u32_at,
 };
 use bitflags::bitflags;
 use imgctl_vfs::{FileKind, Timestamp};
@@ -170,11 +169,7 @@ impl Inode {
 
     pub(crate) fn set_block_area(&mut self, area: &[u8]) {
         put(&mut self.raw, BLOCK_AREA_OFFSET, &[0; BLOCK_AREA]);
-        put(
-            &mut self.raw,
-            BLOCK_AREA_OFFSET,
-            area.get(..BLOCK_AREA).unwrap_or(area),
-        );
+        put(&mut self.raw, BLOCK_AREA_OFFSET, area.get(..BLOCK_AREA).unwrap_or(area));
     }
 
     /// How many of the bytes behind the first 128 hold fields; `None` if that cannot be.
@@ -239,7 +234,11 @@ impl Inode {
             return;
         }
         let wide = self.has_field(extra);
-        let most = if wide { i64::from(i32::MAX).saturating_add(3 << 32) } else { i64::from(i32::MAX) };
+        let most = if wide {
+            i64::from(i32::MAX).saturating_add(3 << 32)
+        } else {
+            i64::from(i32::MAX)
+        };
         let seconds = value.seconds.clamp(i64::from(i32::MIN), most);
         let bytes: [u8; 4] = bytes_at(&seconds.to_le_bytes(), 0);
         put(&mut self.raw, low, &bytes);
@@ -367,15 +366,27 @@ mod tests {
     fn times_keep_their_extra_bits() {
         let mut inode = Inode::new(256, 32);
         for seconds in [-(1 << 31), -1, 0, 1 << 31, (1 << 32) + 5, (1 << 33) + (1 << 31)] {
-            let time = Timestamp { seconds, nanoseconds: 123_456_789 };
+            let time = Timestamp {
+                seconds,
+                nanoseconds: 123_456_789,
+            };
             inode.set_time(Time::Created, time);
             assert_eq!(inode.time(Time::Created), Some(time));
         }
         let mut small = Inode::new(128, 32);
         small.set_time(Time::Created, Timestamp::from_seconds(1));
         assert_eq!(small.time(Time::Created), None);
-        small.set_time(Time::Modified, Timestamp { seconds: 1 << 40, nanoseconds: 1 });
-        assert_eq!(small.time(Time::Modified), Some(Timestamp::from_seconds(i32::MAX.into())));
+        small.set_time(
+            Time::Modified,
+            Timestamp {
+                seconds: 1 << 40,
+                nanoseconds: 1,
+            },
+        );
+        assert_eq!(
+            small.time(Time::Modified),
+            Some(Timestamp::from_seconds(i32::MAX.into()))
+        );
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! The superblock: 1,024 bytes at offset 1,024 (kernel documentation, "ext4 Super Block").
 
 use super::checksum::Checksum;
-use super::fields::{
-    bytes_at, high_half, join, low_half, put, put_u32, u8_at, u16_at, u32_at,
-};
+use super::fields::{bytes_at, high_half, join, low_half, put, put_u32, u8_at, u16_at, u32_at};
 use crate::error::{Error, Result, Structure};
 use crate::features::{Features, Incompatible, ReadOnlyCompatible};
 
@@ -109,7 +107,9 @@ impl Superblock {
         }
         let bitmap_bits = self.block_bytes.saturating_mul(8);
         let clusters = self.blocks_per_group.checked_div(self.cluster_blocks).unwrap_or(0);
-        if clusters == 0 || clusters > bitmap_bits || clusters.saturating_mul(self.cluster_blocks) != self.blocks_per_group
+        if clusters == 0
+            || clusters > bitmap_bits
+            || clusters.saturating_mul(self.cluster_blocks) != self.blocks_per_group
         {
             return Err(damage("the number of blocks per group is impossible"));
         }
@@ -119,9 +119,7 @@ impl Superblock {
         {
             return Err(damage("the inode size is impossible"));
         }
-        if self.inodes_per_group == 0
-            || self.inodes_per_group > bitmap_bits
-            || !self.inodes_per_group.is_multiple_of(8)
+        if self.inodes_per_group == 0 || self.inodes_per_group > bitmap_bits || !self.inodes_per_group.is_multiple_of(8)
         {
             return Err(damage("the number of inodes per group is impossible"));
         }
@@ -151,9 +149,7 @@ impl Superblock {
     }
 
     fn checksum_of(raw: &[u8]) -> u32 {
-        Checksum::new()
-            .update(raw.get(..CHECKSUM).unwrap_or_default())
-            .value()
+        Checksum::new().update(raw.get(..CHECKSUM).unwrap_or_default()).value()
     }
 
     /// The bytes with the present counts, write time and checksum.

@@ -116,7 +116,9 @@ impl Ext4 {
             }
         };
         let record = raw.get(within..within + length);
-        Ok(Inode::from_bytes(record.ok_or_else(|| damage("its record crosses blocks"))?))
+        Ok(Inode::from_bytes(
+            record.ok_or_else(|| damage("its record crosses blocks"))?,
+        ))
     }
 
     /// The node `number`, which has to be a directory, with its entries.
@@ -162,7 +164,12 @@ impl Ext4 {
         let mut blocks = Vec::new();
         let mut at = 0;
         while at < node.map.end() {
-            let Piece::Blocks { physical, length: count, unwritten: false } = node.map.at(at) else {
+            let Piece::Blocks {
+                physical,
+                length: count,
+                unwritten: false,
+            } = node.map.at(at)
+            else {
                 return Err(damage("it has a hole"));
             };
             // No more than the device can hold in all: the extents may overlap.
@@ -199,7 +206,11 @@ impl Ext4 {
             let count = (blocks.saturating_mul(block_bytes) - within).min(rest) as usize;
             let part = &mut buf[done..done + count];
             match piece {
-                Piece::Blocks { physical, unwritten: false, .. } => self
+                Piece::Blocks {
+                    physical,
+                    unwritten: false,
+                    ..
+                } => self
                     .volume
                     .device
                     .read_at(physical * block_bytes + within, part)
@@ -209,12 +220,5 @@ impl Ext4 {
             done += count;
         }
         Ok(())
-    }
-}
-
-impl Ext4 {
-    /// All attributes of a node.
-    pub(super) fn xattrs_of(&self, _node: &Node) -> Result<std::collections::BTreeMap<Vec<u8>, Vec<u8>>> {
-        Ok(std::collections::BTreeMap::new())
     }
 }

@@ -1,5 +1,6 @@
 //! The filesystem: opening it, and what all its operations share.
 
+mod attributes;
 mod load;
 mod probe;
 mod read;

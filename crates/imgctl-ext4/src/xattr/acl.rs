@@ -32,9 +32,7 @@ pub(super) fn from_stored(stored: &[u8]) -> Option<Vec<u8>> {
         let mut identifier = UNDEFINED.to_le_bytes();
         rest = after;
         if has_identifier(u16::from_le_bytes([t0, t1]))? {
-            (identifier, rest) = rest
-                .split_first_chunk::<4>()
-                .map(|(id, rest)| (*id, rest))?;
+            (identifier, rest) = rest.split_first_chunk::<4>().map(|(id, rest)| (*id, rest))?;
         }
         value.extend([t0, t1, p0, p1]);
         value.extend(identifier);
@@ -74,10 +72,7 @@ mod tests {
     fn the_two_forms_are_converted_into_each_other() {
         let value = from_stored(&STORED).expect("well formed");
         assert_eq!(value.len(), 4 + 5 * 8);
-        assert_eq!(
-            value.get(..12),
-            Some(&[2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255][..])
-        );
+        assert_eq!(value.get(..12), Some(&[2, 0, 0, 0, 1, 0, 6, 0, 255, 255, 255, 255][..]));
         assert_eq!(value.get(12..20), Some(&[2, 0, 4, 0, 0xe8, 3, 0, 0][..]));
         assert_eq!(to_stored(&value).as_deref(), Some(&STORED[..]));
     }

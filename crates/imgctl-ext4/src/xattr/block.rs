@@ -44,14 +44,8 @@ pub(crate) fn set_block_references(block: &mut [u8], references: u32) {
 }
 
 /// Whether the checksum of a block read from `block_number` is right. Only for filesystems with `metadata_csum`.
-pub(crate) fn verify_block_checksum(
-    block: &[u8],
-    seed: Checksum,
-    block_number: u64,
-) -> Result<(), XattrDamage> {
-    let stored = block
-        .get(CHECKSUM..)
-        .and_then(|rest| rest.first_chunk::<4>());
+pub(crate) fn verify_block_checksum(block: &[u8], seed: Checksum, block_number: u64) -> Result<(), XattrDamage> {
+    let stored = block.get(CHECKSUM..).and_then(|rest| rest.first_chunk::<4>());
     let right = checksum(block, seed, block_number).to_le_bytes();
     if stored == Some(&right) {
         Ok(())
@@ -63,10 +57,7 @@ pub(crate) fn verify_block_checksum(
 /// Sets the checksum of a block to be written to `block_number`. `seed` is the filesystem's.
 pub(crate) fn set_block_checksum(block: &mut [u8], seed: Checksum, block_number: u64) {
     let sum = checksum(block, seed, block_number).to_le_bytes();
-    if let Some(place) = block
-        .get_mut(CHECKSUM..)
-        .and_then(|rest| rest.first_chunk_mut())
-    {
+    if let Some(place) = block.get_mut(CHECKSUM..).and_then(|rest| rest.first_chunk_mut()) {
         *place = sum;
     }
 }

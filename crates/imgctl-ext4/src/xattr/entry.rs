@@ -125,9 +125,7 @@ impl Stored {
 pub(super) fn block_hash(entries: &[Stored]) -> u32 {
     let mut hashes = entries.iter().map(Stored::hash);
     hashes
-        .try_fold(0_u32, |sum, hash| {
-            (hash != 0).then_some(sum.rotate_left(16) ^ hash)
-        })
+        .try_fold(0_u32, |sum, hash| (hash != 0).then_some(sum.rotate_left(16) ^ hash))
         .unwrap_or(0)
 }
 
@@ -156,9 +154,7 @@ pub(super) fn encode(area: &mut [u8], first: usize, entries: &[Stored], hashed: 
 }
 
 fn put(area: &mut [u8], at: usize, bytes: &[u8]) {
-    let place = area
-        .get_mut(at..)
-        .and_then(|rest| rest.get_mut(..bytes.len()));
+    let place = area.get_mut(at..).and_then(|rest| rest.get_mut(..bytes.len()));
     if let Some(place) = place {
         place.copy_from_slice(bytes);
     }
@@ -218,34 +214,15 @@ fn list(area: &[u8], first: usize) -> Result<(Vec<Listed<'_>>, usize), XattrDama
             Some(_) => {}
             None => return Err(XattrDamage::Unterminated),
         }
-        let (header, rest) = rest
-            .split_first_chunk::<HEADER>()
-            .ok_or(XattrDamage::Unterminated)?;
-        let [
-            name_bytes,
-            index,
-            o0,
-            o1,
-            i0,
-            i1,
-            i2,
-            i3,
-            s0,
-            s1,
-            s2,
-            s3,
-            ..,
-        ] = *header;
-        let name = rest
-            .get(..usize::from(name_bytes))
-            .ok_or(XattrDamage::Unterminated)?;
+        let (header, rest) = rest.split_first_chunk::<HEADER>().ok_or(XattrDamage::Unterminated)?;
+        let [name_bytes, index, o0, o1, i0, i1, i2, i3, s0, s1, s2, s3, ..] = *header;
+        let name = rest.get(..usize::from(name_bytes)).ok_or(XattrDamage::Unterminated)?;
         listed.push(Listed {
             index,
             name,
             value_offset: usize::from(u16::from_le_bytes([o0, o1])),
             value_inode: u32::from_le_bytes([i0, i1, i2, i3]),
-            value_bytes: usize::try_from(u32::from_le_bytes([s0, s1, s2, s3]))
-                .unwrap_or(usize::MAX),
+            value_bytes: usize::try_from(u32::from_le_bytes([s0, s1, s2, s3])).unwrap_or(usize::MAX),
         });
         at = at.saturating_add(round_up(HEADER.saturating_add(name.len())));
     }

@@ -1,9 +1,5 @@
 //! Extended attributes: in the inode, in a block of their own, and how they are shared out between the two.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 mod acl;
 mod block;
@@ -15,9 +11,7 @@ mod tests;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-pub(crate) use self::block::{
-    decode_block, set_block_checksum, set_block_references, verify_block_checksum,
-};
+pub(crate) use self::block::{decode_block, set_block_checksum, set_block_references, verify_block_checksum};
 use self::entry::Stored;
 pub(crate) use self::inline::decode_inline;
 
@@ -73,11 +67,7 @@ pub(crate) struct Placement {
 ///
 /// `inline_room` is how many bytes the inode has after `i_extra_isize`. The result depends on the arguments alone, and
 /// there is one whenever any division fits.
-pub(crate) fn place(
-    xattrs: &Xattrs,
-    inline_room: usize,
-    block_bytes: usize,
-) -> Result<Placement, XattrError> {
+pub(crate) fn place(xattrs: &Xattrs, inline_room: usize, block_bytes: usize) -> Result<Placement, XattrError> {
     let mut stored = Vec::with_capacity(xattrs.len());
     for (name, value) in xattrs {
         stored.push(Stored::new(name, value)?);
@@ -93,11 +83,7 @@ pub(crate) fn place(
     let mut parts: [Vec<Stored>; 2] = Default::default();
     for (entry, keep) in stored.into_iter().zip(kept) {
         let [inside, outside] = &mut parts;
-        if keep {
-            inside.push(entry)
-        } else {
-            outside.push(entry)
-        }
+        if keep { inside.push(entry) } else { outside.push(entry) }
     }
     let [inside, outside] = parts;
     let inline = inline::encode(&inside, inline_room).ok_or(XattrError::NoRoom)?;
@@ -113,10 +99,7 @@ pub(crate) fn place(
 fn smallest(stored: &[Stored], room: usize) -> Vec<bool> {
     let mut order: Vec<usize> = (0..stored.len()).collect();
     order.sort_by_key(|&at| Reverse(stored.get(at).map_or(0, Stored::size)));
-    let mut left = stored
-        .iter()
-        .map(Stored::size)
-        .fold(0, usize::saturating_add);
+    let mut left = stored.iter().map(Stored::size).fold(0, usize::saturating_add);
     let mut kept = vec![true; stored.len()];
     for at in order {
         if left <= room {
@@ -133,9 +116,7 @@ fn smallest(stored: &[Stored], room: usize) -> Vec<bool> {
 /// The size of what does not stay in the inode.
 fn moved_size(stored: &[Stored], kept: &[bool]) -> usize {
     let moved = stored.iter().zip(kept).filter(|&(_, &keep)| !keep);
-    moved
-        .map(|(entry, _)| entry.size())
-        .fold(0, usize::saturating_add)
+    moved.map(|(entry, _)| entry.size()).fold(0, usize::saturating_add)
 }
 
 /// Which attributes fill the inode's `room` best, for a block that is nearly full: a sum of sizes as large as can be.

@@ -12,11 +12,7 @@ use crate::format::checksum::Checksum;
 const ROOM: usize = 96;
 
 fn xattrs(list: &[(&str, usize)]) -> Xattrs {
-    let value = |(at, bytes): (usize, usize)| {
-        (0..bytes)
-            .map(|byte| b"0123456789"[(at + byte) % 10])
-            .collect()
-    };
+    let value = |(at, bytes): (usize, usize)| (0..bytes).map(|byte| b"0123456789"[(at + byte) % 10]).collect();
     let pairs = list.iter().enumerate();
     pairs
         .map(|(at, &(name, bytes))| (name.as_bytes().to_vec(), value((at, bytes))))
@@ -40,16 +36,8 @@ fn attributes_come_back() {
         &[],
         &[("security.selinux", 30)],
         &[("user.empty", 0), ("user.one", 1), ("trusted.x", 5)],
-        &[
-            ("user.big", 3000),
-            ("security.capability", 20),
-            ("user.a", 900),
-        ],
-        &[
-            ("user.größe", 7),
-            ("system.other", 200),
-            ("system.richacl", 100),
-        ],
+        &[("user.big", 3000), ("security.capability", 20), ("user.a", 900)],
+        &[("user.größe", 7), ("system.other", 200), ("system.richacl", 100)],
         &[("user.large", 4000)],
     ];
     for case in cases {
@@ -69,10 +57,7 @@ fn attributes_come_back() {
 fn the_largest_leave_the_inode_first() {
     let all = xattrs(&[("user.a", 40), ("user.b", 200), ("security.selinux", 30)]);
     let (inline, block) = decode(&place(&all, ROOM, 4096).expect("there is room"));
-    assert_eq!(
-        inline.keys().collect::<Vec<_>>(),
-        [b"security.selinux".as_slice()]
-    );
+    assert_eq!(inline.keys().collect::<Vec<_>>(), [b"security.selinux".as_slice()]);
     assert_eq!(block.len(), 2);
     let placement = place(&all, 1000, 4096).expect("there is room");
     assert_eq!(placement.block, None);
@@ -85,10 +70,7 @@ fn every_byte_can_be_used() {
     let inline_value = ROOM - 4 - 4 - 20;
     let both = xattrs(&[("user.a", block_value), ("user.b", inline_value)]);
     assert!(place(&both, ROOM, 4096).is_ok());
-    for wrong in [
-        (block_value + 1, inline_value),
-        (block_value, inline_value + 1),
-    ] {
+    for wrong in [(block_value + 1, inline_value), (block_value, inline_value + 1)] {
         let more = xattrs(&[("user.a", wrong.0), ("user.b", wrong.1)]);
         assert_eq!(place(&more, ROOM, 4096), Err(XattrError::NoRoom));
     }
@@ -116,10 +98,7 @@ fn names_and_lists_that_cannot_be_stored_are_refused() {
         assert!(matches!(refused, Err(XattrError::Name { .. })), "{name}");
     }
     let list = xattrs(&[("system.posix_acl_access", 3)]);
-    assert!(matches!(
-        place(&list, ROOM, 4096),
-        Err(XattrError::Acl { .. })
-    ));
+    assert!(matches!(place(&list, ROOM, 4096), Err(XattrError::Acl { .. })));
     let longest = "user.".to_owned() + &"x".repeat(255);
     assert!(place(&xattrs(&[(&longest, 3)]), ROOM, 4096).is_ok());
 }
@@ -137,51 +116,28 @@ fn damaged(change: impl Fn(&mut [u8])) -> Result<Xattrs, XattrDamage> {
 fn damage_is_named() {
     let name = || "user.a".to_owned();
     assert_eq!(damaged(|_| ()).map(|xattrs| xattrs.len()), Ok(1));
-    assert_eq!(
-        damaged(|area| area[1] = 9),
-        Err(XattrDamage::NameIndex { index: 9 })
-    );
-    assert_eq!(
-        damaged(|area| area[1] = 2),
-        Err(XattrDamage::Name { index: 2 })
-    );
+    assert_eq!(damaged(|area| area[1] = 9), Err(XattrDamage::NameIndex { index: 9 }));
+    assert_eq!(damaged(|area| area[1] = 2), Err(XattrDamage::Name { index: 2 }));
     assert_eq!(
         damaged(|area| (area[0], area[16]) = (0, 0)),
         Err(XattrDamage::Name { index: 1 })
     );
-    assert_eq!(
-        damaged(|area| area[0] = 255),
-        Err(XattrDamage::Unterminated)
-    );
-    assert_eq!(
-        damaged(|area| area[2] = 0),
-        Err(XattrDamage::Value { name: name() })
-    );
-    assert_eq!(
-        damaged(|area| area[2] = 92),
-        Err(XattrDamage::Value { name: name() })
-    );
-    assert_eq!(
-        damaged(|area| area[11] = 255),
-        Err(XattrDamage::Value { name: name() })
-    );
+    assert_eq!(damaged(|area| area[0] = 255), Err(XattrDamage::Unterminated));
+    assert_eq!(damaged(|area| area[2] = 0), Err(XattrDamage::Value { name: name() }));
+    assert_eq!(damaged(|area| area[2] = 92), Err(XattrDamage::Value { name: name() }));
+    assert_eq!(damaged(|area| area[11] = 255), Err(XattrDamage::Value { name: name() }));
     assert_eq!(
         damaged(|area| area[4] = 1),
         Err(XattrDamage::ValueInode { name: name() })
     );
-    assert_eq!(
-        damaged(|area| area[20..].fill(1)),
-        Err(XattrDamage::Unterminated)
-    );
+    assert_eq!(damaged(|area| area[20..].fill(1)), Err(XattrDamage::Unterminated));
     let data = damaged(|area| {
         area[..2].copy_from_slice(&[4, 7]);
         area[16..20].copy_from_slice(b"data");
     });
     assert_eq!(data, Err(XattrDamage::InlineData));
 
-    let block = place(&xattrs(&[("user.a", 8)]), 0, 1024)
-        .expect("there is room")
-        .block;
+    let block = place(&xattrs(&[("user.a", 8)]), 0, 1024).expect("there is room").block;
     let block = block.expect("the inode has no room");
     for at in [0, 4, 8] {
         let mut block = block.clone();
@@ -195,38 +151,22 @@ fn damage_is_named() {
 #[test]
 fn the_checksum_depends_on_block_and_place() {
     let seed = Checksum::with_seed(5);
-    let block = place(&xattrs(&[("user.a", 8)]), 0, 1024)
-        .expect("there is room")
-        .block;
+    let block = place(&xattrs(&[("user.a", 8)]), 0, 1024).expect("there is room").block;
     let mut block = block.expect("the inode has no room");
     set_block_checksum(&mut block, seed, 77);
     assert_eq!(verify_block_checksum(&block, seed, 77), Ok(()));
-    assert_eq!(
-        verify_block_checksum(&block, seed, 78),
-        Err(XattrDamage::Checksum)
-    );
+    assert_eq!(verify_block_checksum(&block, seed, 78), Err(XattrDamage::Checksum));
     set_block_references(&mut block, 3);
-    assert_eq!(
-        verify_block_checksum(&block, seed, 77),
-        Err(XattrDamage::Checksum)
-    );
+    assert_eq!(verify_block_checksum(&block, seed, 77), Err(XattrDamage::Checksum));
     set_block_checksum(&mut block, seed, 77);
     assert_eq!(verify_block_checksum(&block, seed, 77), Ok(()));
-    assert_eq!(
-        decode_block(&block).map(|(_, references)| references),
-        Ok(3)
-    );
+    assert_eq!(decode_block(&block).map(|(_, references)| references), Ok(3));
 }
 
 /// Whatever the bytes, decoding ends, never panics, and gives no more than the area could hold.
 #[test]
 fn random_bytes_are_harmless() {
-    let all = xattrs(&[
-        ("user.a", 100),
-        ("security.b", 200),
-        ("trusted.c", 0),
-        ("user.d", 300),
-    ]);
+    let all = xattrs(&[("user.a", 100), ("security.b", 200), ("trusted.c", 0), ("user.d", 300)]);
     let block = place(&all, 0, 1024)
         .expect("there is room")
         .block
@@ -235,9 +175,7 @@ fn random_bytes_are_harmless() {
     for _ in 0..20_000 {
         let mut block = block.clone();
         for _ in 0..3 {
-            number = number
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let at = usize::try_from((number >> 33) % 120).expect("small");
             block[32 + at] = number.to_le_bytes()[7];
         }

@@ -1,0 +1,5 @@
+//! The engine against its judges: mke2fs, e2fsck, debugfs and the kernel's own ext4.
+
+mod image;
+mod reading;
+mod tree;
