@@ -18,15 +18,15 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
   imgctl customize base.qcow2 --recipe golden.yaml --dry-run
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
-  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --receipt golden.json
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free       only repack
 
-Standard output carries only what is asked for: the changes of a dry run, or the receipt with --json. The summary and
-warnings go to standard error. In the list of changes, A is added, M modified, D deleted.
+Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D deleted), or the \
+receipt with --json. The summary and warnings go to standard error.
 
 Environment:
-  SOURCE_DATE_EPOCH   the time, in seconds since 1970, that new files and changes are stamped with; without it the
-                      newest time that the image's filesystems record of themselves";
+  SOURCE_DATE_EPOCH  The time that changes are stamped with, in seconds since 1970 [default: the newest time that \
+the image's filesystems record]";
 
 /// Change what is inside an image and write a new one
 ///
@@ -67,7 +67,7 @@ pub(crate) struct CustomizeArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Image to write [default: the recipe's `outputs`]
-    #[arg(short, long = "output", value_name = "OUT")]
+    #[arg(short = 'o', long = "output", value_name = "OUT")]
     path: Option<PathBuf>,
     /// Replace the output if it exists
     #[arg(long)]

@@ -3,7 +3,8 @@
 use super::kind_name;
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
-use imgctl_core::{Change, ChangeKind, Receipt, Snapshot};
+use imgctl_core::Receipt;
+use imgctl_core::guest::{Change, ChangeKind, Snapshot};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
 use std::io::{self, Write};
