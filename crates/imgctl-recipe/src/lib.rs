@@ -1,2 +1,4 @@
 //! Recipes: YAML to every finding, or a plan.
 mod plan;
+
+pub use plan::*;
