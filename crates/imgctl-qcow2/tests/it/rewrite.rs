@@ -58,8 +58,8 @@ fn plain_source(content: &dyn BlockRead) -> Source<'_> {
 }
 
 #[test]
-fn every_image_can_be_rewritten_in_every_form() {
-    for case in matrix::cases() {
+fn every_image_can_be_rewritten() {
+    for (number, case) in matrix::cases().into_iter().enumerate() {
         let folder = matrix::folder();
         let path = case.make(folder.path());
         let base = open(&path);
@@ -67,27 +67,19 @@ fn every_image_can_be_rewritten_in_every_form() {
             base: Some(&base),
             ..plain_source(&base)
         };
-        for compression in COMPRESSIONS {
-            let out = folder.path().join("out.qcow2");
-            let options = RewriteOptions {
-                compression,
-                cluster_bytes: base.cluster_bytes(),
-                threads: 2,
-                ..RewriteOptions::default()
-            };
-            pack(&source, &out, &options);
-            let arguments = [
-                "compare",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "qcow2",
-                "t.qcow2",
-                "out.qcow2",
-            ];
-            qemu::run("qemu-img", &arguments, folder.path());
-        }
+        // One form for each image, so that each form meets each kind of image at some cluster size.
+        let out = folder.path().join("out.qcow2");
+        let options = RewriteOptions {
+            compression: COMPRESSIONS[(number + number / 3) % 3],
+            cluster_bytes: base.cluster_bytes(),
+            threads: 2,
+            ..RewriteOptions::default()
+        };
+        pack(&source, &out, &options);
+        qemu::line(
+            "img compare -q -f qcow2 -F qcow2 t.qcow2 out.qcow2",
+            folder.path(),
+        );
     }
 }
 
