@@ -1,0 +1,8 @@
+//! The command as scripts and people see it: output, messages and exit codes.
+
+mod arguments;
+mod environment;
+mod help;
+mod look_inside;
+mod recipe_check;
+mod streams;
