@@ -156,7 +156,7 @@ fn a_receipt_that_cannot_be_written_is_found_early() {
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot write the receipt missing/receipt.json
-caused by: No such file or directory (os error 2) at path "/tmp/.tmpgYXqct/missing/.imgctl-e1Vgz6"
+caused by: No such file or directory (os error 2)
 
 "#]]);
 }

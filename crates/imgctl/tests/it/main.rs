@@ -1,6 +1,7 @@
 //! The command as scripts and people see it: output, messages and exit codes.
 
 mod arguments;
+mod customize;
 mod environment;
 mod help;
 mod look_inside;
