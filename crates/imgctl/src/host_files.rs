@@ -109,19 +109,8 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         .prefix(".imgctl-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder(path))
-        .map_err(without_path)
-}
-
-/// The plain error of the system: nobody asked for the temporary file's name.
-fn without_path(error: io::Error) -> io::Error {
-    let inner = error
-        .get_ref()
-        .and_then(|error| error.source())
-        .and_then(|error| error.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => error,
-    }
+        // Nobody asked for the temporary file's name.
+        .map_err(|error| io::Error::from(error.kind()))
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use super::kind_name;
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
-use imgctl_core::Receipt;
 use imgctl_core::guest::{Change, ChangeKind, Snapshot};
+use imgctl_core::{Receipt, VerifierRecord};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// One line per change: `A /etc/x 0644 0:0 12 B`, `M /etc/y mode 0644→0600`, `D /etc/z`.
@@ -118,11 +119,7 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
     rows.push(row("clock", &format!("{} UTC", date_and_time(receipt.reference_time))));
     rows.push(row("changes", &count_text(&receipt.changes)));
     if !receipt.verified_by.is_empty() {
-        let readers = receipt.verified_by.iter();
-        let readers: Vec<String> = readers
-            .map(|reader| format!("{} by {}", reader.mount, reader.reader))
-            .collect();
-        rows.push(row("verified", &readers.join(", ")));
+        rows.push(row("verified", &verified_text(&receipt.verified_by)));
     }
     match &receipt.output {
         Some(output) => {
@@ -172,8 +169,24 @@ fn count_text(changes: &[Change]) -> String {
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
+/// `/ by imgctl and ext4-view, /boot by imgctl`.
+fn verified_text(verified_by: &[VerifierRecord]) -> String {
+    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for record in verified_by {
+        readers.entry(&record.mount).or_default().push(&record.reader);
+    }
+    let mounts: Vec<String> = readers
+        .iter()
+        .map(|(mount, readers)| format!("{mount} by {}", readers.join(" and ")))
+        .collect();
+    mounts.join(", ")
+}
+
 fn time_text(receipt: &Receipt) -> String {
-    let seconds = |milliseconds: u64| format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
+    let seconds = |milliseconds: u64| match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+    };
     let total: u64 = receipt.stages.iter().map(|stage| stage.milliseconds).sum();
     // Stages too short to matter are left out.
     let long = receipt.stages.iter().filter(|stage| stage.milliseconds >= 100);

@@ -156,7 +156,7 @@ fn a_receipt_that_cannot_be_written_is_found_early() {
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: cannot write the receipt missing/receipt.json
-caused by: No such file or directory (os error 2)
+caused by: entity not found
 
 "#]]);
 }
@@ -170,7 +170,11 @@ fn source_date_epoch_is_a_number() {
         .assert()
         .code(2)
         .stdout_eq("")
-        .stderr_eq(str![]);
+        .stderr_eq(str![[r#"
+error: SOURCE_DATE_EPOCH is not a number of seconds: yesterday
+hint: set it to seconds since 1970, as `git log -1 --format=%ct` prints them, or unset it
+
+"#]]);
     for value in ["", "-1", "1e9", "99999999999999999999"] {
         customize()
             .env("SOURCE_DATE_EPOCH", value)

@@ -45,8 +45,26 @@ fn a_dry_run_lists_the_changes_and_writes_nothing() {
         .imgctl("customize base.qcow2 --recipe golden.yaml --dry-run")
         .assert()
         .success()
-        .stdout_eq(str![])
-        .stderr_eq(str![]);
+        .stdout_eq(str![[r#"
+D /etc/hostname
+A /etc/imgctl/ 0755 0:0
+A /etc/imgctl/link -> new
+A /etc/imgctl/new 0600 7:0 1 B
+A /etc/motd 0644 0:0 6 B
+M /etc/shadow mode 0640→0600
+
+"#]])
+        .stderr_eq(str![[r#"
+base      base.qcow2 (qcow2, detected by content; --input-format would say so for certain)
+          sha256 [..]
+guest     Debian GNU/Linux 13 (trixie)
+clock     2025-06-15 15:06:40 UTC
+changes   4 added, 1 modified, 1 deleted
+verified  / by imgctl and ext4-view
+output    none, this was a dry run
+time      [..]
+
+"#]]);
     assert_eq!(environment.names(), ["base.qcow2", "golden.yaml"]);
 }
 
@@ -58,7 +76,18 @@ fn a_run_tells_what_it_wrote() {
         .assert()
         .success()
         .stdout_eq("")
-        .stderr_eq(str![]);
+        .stderr_eq(str![[r#"
+base      base.qcow2 (qcow2, detected by content; --input-format would say so for certain)
+          sha256 [..]
+guest     Debian GNU/Linux 13 (trixie)
+clock     2025-06-15 15:06:40 UTC
+changes   4 added, 1 modified, 1 deleted
+verified  / by imgctl and ext4-view
+output    golden.qcow2 (qcow2, zlib), [..] for a disk of 192.00 MiB
+          sha256 [..]
+time      [..]
+
+"#]]);
     assert_eq!(
         environment.names(),
         ["base.qcow2", "golden.qcow2", "golden.qcow2.sha256", "golden.yaml"]
@@ -119,7 +148,16 @@ fn the_clock_is_source_date_epoch() {
 fn an_existing_output_stays_unless_forced() {
     let environment = environment();
     environment.write("golden.qcow2", "precious");
-    refused(&environment, CUSTOMIZE, 2, str![]);
+    refused(
+        &environment,
+        CUSTOMIZE,
+        2,
+        str![[r#"
+error: the output golden.qcow2 exists already
+hint: name another file, or add --force to replace it
+
+"#]],
+    );
     assert_eq!(fs::read(environment.path("golden.qcow2")).unwrap(), b"precious");
     environment.imgctl(&format!("{CUSTOMIZE} --force")).assert().success();
     environment
@@ -137,13 +175,21 @@ fn the_base_is_never_the_output() {
         &environment,
         "customize base.qcow2 -r golden.yaml -o base.qcow2 --force",
         2,
-        str![],
+        str![[r#"
+error: the output base.qcow2 is the base image
+hint: name another file for the output
+
+"#]],
     );
     refused(
         &environment,
         "customize base.qcow2 -r golden.yaml -o other-name.qcow2 --force",
         2,
-        str![],
+        str![[r#"
+error: the output other-name.qcow2 is the base image
+hint: name another file for the output
+
+"#]],
     );
 }
 
@@ -154,14 +200,24 @@ fn folders_that_cannot_be_written_are_found_early() {
         &environment,
         "customize base.qcow2 -r golden.yaml -o missing/golden.qcow2",
         1,
-        str![],
+        str![[r#"
+error: cannot create the output missing/golden.qcow2
+caused by: No such file or directory (os error 2)
+hint: check that the folder missing exists and can be written
+
+"#]],
     );
     // Root may write everywhere but here.
     refused(
         &environment,
         "customize base.qcow2 -r golden.yaml -o /proc/golden.qcow2",
         1,
-        str![],
+        str![[r#"
+error: cannot create the output /proc/golden.qcow2
+caused by: No such file or directory (os error 2)
+hint: check that the folder /proc exists and can be written
+
+"#]],
     );
 }
 
@@ -175,19 +231,32 @@ fn damaged_images_are_told_from_other_failures() {
         &environment,
         "customize half.qcow2 -r golden.yaml -o golden.qcow2",
         12,
-        str![],
+        str![[r#"
+error: cannot read the partition table
+caused by: the image is damaged at offset 201326080
+caused by: the cluster at guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
+
+"#]],
     );
     refused(
         &environment,
         "customize text.img -r golden.yaml -o golden.qcow2",
         12,
-        str![],
+        str![[r#"
+error: no operating system was found in the image
+hint: a root has an /etc folder and an os-release file; the image has the unpartitioned disk (unknown)
+
+"#]],
     );
     refused(
         &environment,
         "customize missing.qcow2 -r golden.yaml -o golden.qcow2",
         1,
-        str![],
+        str![[r#"
+error: cannot open the image missing.qcow2
+caused by: No such file or directory (os error 2)
+
+"#]],
     );
 }
 
@@ -196,7 +265,7 @@ fn a_step_that_cannot_be_done_has_its_own_exit_code() {
     let environment = environment();
     let recipe = "apiVersion: imgctl/v1\nkind: Recipe\nservices: { enable: [no-such-unit] }\n";
     environment.write("golden.yaml", recipe);
-    refused(&environment, CUSTOMIZE, 20, str![]);
+    refused(&environment, CUSTOMIZE, 20, str!["error: [..]no-such-unit[..]..."]);
 }
 
 #[test]

@@ -118,7 +118,6 @@ fn what_is_not_there() {
         .code(1)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-warning: the guest's fstab mounts UUID=4D49-4E49 at /boot/efi, which is not on this disk
 error: cannot read /nope in base.qcow2
 caused by: /nope does not exist
 
@@ -129,7 +128,6 @@ caused by: /nope does not exist
         .code(1)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-warning: the guest's fstab mounts UUID=4D49-4E49 at /boot/efi, which is not on this disk
 error: /etc in base.qcow2 is a directory, not a regular file
 hint: imgctl ls base.qcow2 /etc lists it
 
@@ -140,7 +138,6 @@ hint: imgctl ls base.qcow2 /etc lists it
         .code(1)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-warning: the guest's fstab mounts UUID=4D49-4E49 at /boot/efi, which is not on this disk
 error: cannot list /etc/passwd/x in base.qcow2
 caused by: /etc/passwd is not a directory, in the path /etc/passwd/x
 
@@ -160,7 +157,10 @@ caused by: No such file or directory (os error 2)
         .assert()
         .code(2)
         .stdout_eq("")
-        .stderr_eq(str![]);
+        .stderr_eq(str![[r#"
+error: . is a directory, not an image
+
+"#]]);
 }
 
 #[test]
@@ -175,7 +175,7 @@ partition table  gpt
 
 nr      start        size  for               holds  label  used                    uuid                                  partuuid
  1  17.00 MiB  174.00 MiB  Linux root (x86)  ext4   -      1.46 MiB of 168.80 MiB  0e9e72f5-7a0a-4b0e-8f0f-2f6d3a5b0001  7f2e5d1c-90a1-4c3b-9a55-6b1d0c2e0001
-15   1.00 MiB   16.00 MiB  EFI system        vfat   ESP    -                       1234-ABCD                             7f2e5d1c-90a1-4c3b-9a55-6b1d0c2e0015
+15   1.00 MiB   16.00 MiB  EFI system        vfat   ESP    38.00 KiB of 15.95 MiB  4D49-4E49                             7f2e5d1c-90a1-4c3b-9a55-6b1d0c2e0015
 
 features of partition 1  64bit dir_index dir_nlink ext_attr extent extra_isize filetype flex_bg has_journal huge_file large_file metadata_csum metadata_csum_seed orphan_file resize_inode sparse_super
 
@@ -185,9 +185,7 @@ kernel    6.12.41+deb13-cloud-amd64
 kernel    6.12.43+deb13-cloud-amd64
 packages  7 (dpkg)
 mount     / from partition 1 (ext4)
-
-note  partition 15: vfat filesystems are not supported
-note  the guest's fstab mounts UUID=4D49-4E49 at /boot/efi, which is not on this disk
+mount     /boot/efi from partition 15 (vfat)
 
 "#]]).stderr_eq("");
 }
