@@ -4,6 +4,7 @@ mod arguments;
 mod customize;
 mod environment;
 mod help;
+mod interrupts;
 mod look_inside;
 mod recipe_check;
 mod streams;
