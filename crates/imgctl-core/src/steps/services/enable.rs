@@ -85,16 +85,15 @@ fn link_alias(guest: &mut Guest, unit: &Unit, alias: &str) -> Outcome<()> {
         return Ok(());
     }
     let alias = expanded(alias, unit)?;
-    let parsed = UnitName::parse(&alias).filter(|alias| alias.suffix() == unit.name.suffix());
-    let Some(parsed) = parsed else {
+    let parsed = UnitName::parse(&alias).map(|parsed| match unit.name.instance() {
+        Some(instance) if parsed.is_template() => parsed.with_instance(instance).unwrap_or(parsed),
+        _ => parsed,
+    });
+    let Some(parsed) = parsed.filter(|parsed| can_be_alias(parsed, &unit.name)) else {
         return Err(StepFailure::Refused(format!(
             "the unit {name} cannot have the alias {}",
             escaped(&alias)
         )));
-    };
-    let parsed = match unit.name.instance() {
-        Some(instance) if parsed.is_template() => parsed.with_instance(instance).unwrap_or(parsed),
-        _ => parsed,
     };
     if parsed == unit.name {
         return Ok(());
@@ -105,6 +104,15 @@ fn link_alias(guest: &mut Guest, unit: &Unit, alias: &str) -> Outcome<()> {
         &unit.path,
         false,
     )
+}
+
+/// Whether a unit can have this name too: of the same kind, and with an instance exactly when the unit has it.
+fn can_be_alias(alias: &UnitName, unit: &UnitName) -> bool {
+    let fits = match alias.instance() {
+        Some(instance) => unit.is_template() || unit.instance() == Some(instance),
+        None => unit.instance().is_none() && alias.is_template() == unit.is_template(),
+    };
+    fits && alias.suffix() == unit.suffix()
 }
 
 /// Makes the link that lets the unit `by` pull this one in.
