@@ -97,7 +97,7 @@ impl StepFailure {
         let known = known.into_iter().map(|name| EscapedBytes(name).to_string());
         let mut ranked: Vec<(usize, String)> = known
             .map(|known| (strsim::osa_distance(name, &known), known))
-            .filter(|(distance, known)| *distance <= 3.max(name.len() / 3) && *distance < known.chars().count())
+            .filter(|(distance, known)| *distance <= 2.max(name.len() / 4) && *distance < known.chars().count())
             .collect();
         ranked.sort();
         ranked.dedup();
