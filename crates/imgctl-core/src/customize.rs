@@ -123,7 +123,7 @@ impl<'a> Run<'a> {
         self.begin(Stage::Commit)?;
         let (tree, log, warnings) = guest.into_parts();
         for warning in warnings {
-            self.warn(warning);
+            self.warn(warning.message);
         }
         tree.commit().map_err(|source| {
             Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)

@@ -20,11 +20,7 @@ pub fn binary() -> Result<PathBuf> {
 
 fn find_or_build() -> Result<PathBuf> {
     if let Some(told) = std::env::var_os("IMGCTL_BIN").map(PathBuf::from) {
-        ensure!(
-            told.is_file(),
-            "IMGCTL_BIN names {}, which is no file",
-            told.display()
-        );
+        ensure!(told.is_file(), "IMGCTL_BIN names {}, which is no file", told.display());
         return Ok(told);
     }
     let test = std::env::current_exe().context("finding the running test")?;
@@ -55,10 +51,7 @@ fn find_or_build() -> Result<PathBuf> {
         .current_dir(crate::workspace())
         .status()
         .context("starting cargo")?;
-    ensure!(
-        status.success(),
-        "cargo build of imgctl ended with {status}"
-    );
+    ensure!(status.success(), "cargo build of imgctl ended with {status}");
     let binary = profile.join("imgctl");
     ensure!(binary.is_file(), "cargo built no {}", binary.display());
     Ok(binary)
@@ -72,12 +65,7 @@ fn find_or_build() -> Result<PathBuf> {
 pub fn command(folder: &Path) -> Result<Command> {
     let mut command = Command::new(binary()?);
     command.current_dir(folder).stdin(Stdio::null());
-    for name in [
-        "SOURCE_DATE_EPOCH",
-        "RUST_LOG",
-        "RUST_BACKTRACE",
-        "CLICOLOR_FORCE",
-    ] {
+    for name in ["SOURCE_DATE_EPOCH", "RUST_LOG", "RUST_BACKTRACE", "CLICOLOR_FORCE"] {
         command.env_remove(name);
     }
     Ok(command)
@@ -89,10 +77,7 @@ pub fn command(folder: &Path) -> Result<Command> {
 ///
 /// When the program cannot be built, found or started.
 pub fn output<S: AsRef<OsStr>>(folder: &Path, arguments: &[S]) -> Result<Output> {
-    command(folder)?
-        .args(arguments)
-        .output()
-        .context("starting imgctl")
+    command(folder)?.args(arguments).output().context("starting imgctl")
 }
 
 /// Runs `imgctl` in `folder` and returns what it printed on standard output.

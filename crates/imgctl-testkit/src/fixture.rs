@@ -49,8 +49,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
     fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
     let lock = cache.join(format!(".{name}.lock"));
     let lock = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
-    lock.lock()
-        .context("waiting for another build of the fixture")?;
+    lock.lock().context("waiting for another build of the fixture")?;
     let image = cache.join(format!("{name}.qcow2"));
     let stamp = cache.join(format!("{name}.stamp"));
     let wanted = scripts_digest(&script)?;
@@ -61,25 +60,44 @@ pub fn built(name: &str) -> Result<PathBuf> {
     Ok(image)
 }
 
+/// The image of a fixture: `mini`, or one that is built.
+///
+/// # Errors
+///
+/// When there is no such fixture, or it cannot be built.
+pub fn image(name: &str) -> Result<PathBuf> {
+    if name == "mini" { Ok(mini()) } else { built(name) }
+}
+
+/// Whether tests on this fixture should run: `IMGCTL_TEST_FIXTURES` may name a few of the built ones, with commas.
+#[must_use]
+pub fn is_wanted(name: &str) -> bool {
+    let told = std::env::var("IMGCTL_TEST_FIXTURES");
+    let wanted =
+        name == "mini" || told.as_ref().is_ok_and(|told| told.split(',').any(|one| one == name)) || told.is_err();
+    if !wanted {
+        #[allow(clippy::print_stderr, reason = "a skipped test must be seen in the runner's output")]
+        {
+            eprintln!("SKIPPED (IMGCTL_TEST_FIXTURES does not name it): {name}");
+        }
+    }
+    wanted
+}
+
 /// The raw form of a fixture (`mini` or a built one), converted by qemu-img and cached.
 ///
 /// # Errors
 ///
 /// When the fixture cannot be built or converted.
 pub fn raw(name: &str) -> Result<PathBuf> {
-    let image = if name == "mini" { mini() } else { built(name)? };
+    let image = image(name)?;
     let cache = cache();
     fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
     let lock = cache.join(format!(".{name}.raw.lock"));
     let lock = File::create(&lock).with_context(|| format!("creating {}", lock.display()))?;
-    lock.lock()
-        .context("waiting for another conversion of the fixture")?;
+    lock.lock().context("waiting for another conversion of the fixture")?;
     let raw = cache.join(format!("{name}.raw"));
-    let modified = |path: &Path| {
-        path.metadata()
-            .and_then(|metadata| metadata.modified())
-            .ok()
-    };
+    let modified = |path: &Path| path.metadata().and_then(|metadata| metadata.modified()).ok();
     if modified(&raw).is_none() || modified(&raw) < modified(&image) {
         let partial = cache.join(format!("{name}.raw.partial"));
         oracle::qemu_convert(&image, &partial, "raw")?;
@@ -97,8 +115,7 @@ fn build(name: &str, script: &Path, image: &Path) -> Result<()> {
         "building the fixture {name} needs root (loop devices, chroot)"
     );
     let log_path = image.with_extension("log");
-    let log =
-        File::create(&log_path).with_context(|| format!("creating {}", log_path.display()))?;
+    let log = File::create(&log_path).with_context(|| format!("creating {}", log_path.display()))?;
     let mut command = Command::new(script);
     command
         .arg(image)
@@ -142,9 +159,7 @@ mod tests {
     fn an_unknown_fixture_is_named() {
         let error = built("nothing-like-this").unwrap_err();
         assert!(
-            error
-                .to_string()
-                .starts_with("no fixture is called nothing-like-this"),
+            error.to_string().starts_with("no fixture is called nothing-like-this"),
             "{error}"
         );
     }

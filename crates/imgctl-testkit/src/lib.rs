@@ -36,10 +36,7 @@ pub fn root_or_skip(test: &str) -> bool {
         told,
         "{test} needs root for loop mounts: run it as root, or set IMGCTL_TEST_NO_ROOT=1 to skip such tests"
     );
-    #[allow(
-        clippy::print_stderr,
-        reason = "a skipped test must be seen in the runner's output"
-    )]
+    #[allow(clippy::print_stderr, reason = "a skipped test must be seen in the runner's output")]
     {
         eprintln!("SKIPPED (IMGCTL_TEST_NO_ROOT=1): {test}");
     }

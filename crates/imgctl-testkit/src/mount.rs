@@ -110,9 +110,7 @@ impl Mount {
     /// Where it is mounted.
     #[must_use]
     pub fn path(&self) -> &Path {
-        self.folder
-            .as_ref()
-            .map_or(Path::new("/nonexistent"), TempDir::path)
+        self.folder.as_ref().map_or(Path::new("/nonexistent"), TempDir::path)
     }
 
     /// The loop device below.
@@ -176,10 +174,7 @@ mod tests {
         std::fs::write(mount.path().join("file"), b"by the kernel").unwrap();
         mount.unmount().unwrap();
         let mount = Mount::new(&image, whole, Access::ReadOnly).unwrap();
-        assert_eq!(
-            std::fs::read(mount.path().join("file")).unwrap(),
-            b"by the kernel"
-        );
+        assert_eq!(std::fs::read(mount.path().join("file")).unwrap(), b"by the kernel");
         assert!(std::fs::write(mount.path().join("other"), b"").is_err());
     }
 

@@ -72,13 +72,8 @@ where
     S: AsRef<OsStr>,
 {
     let mut command = Command::new(require(program)?);
-    command
-        .args(arguments)
-        .stdin(Stdio::null())
-        .env("LC_ALL", "C.UTF-8");
-    command
-        .output()
-        .with_context(|| format!("starting {program}"))
+    command.args(arguments).stdin(Stdio::null()).env("LC_ALL", "C.UTF-8");
+    command.output().with_context(|| format!("starting {program}"))
 }
 
 /// Runs `program` and returns what it printed on standard output.
@@ -96,11 +91,7 @@ where
         .map(|argument| argument.as_ref().to_owned())
         .collect();
     let output = output(program, &arguments)?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        failure(program, &arguments, &output)
-    );
+    ensure!(output.status.success(), "{}", failure(program, &arguments, &output));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
@@ -151,16 +142,10 @@ impl Partition {
 /// When `partx` fails or finds none.
 pub fn partitions(raw: &Path) -> Result<Vec<Partition>> {
     let options = ["--raw", "--noheadings", "--output", "NR,START,SECTORS"];
-    let text = run(
-        "partx",
-        options.iter().map(OsStr::new).chain([raw.as_os_str()]),
-    )?;
+    let text = run("partx", options.iter().map(OsStr::new).chain([raw.as_os_str()]))?;
     let mut found = Vec::new();
     for line in text.lines() {
-        let fields: Vec<u64> = line
-            .split_whitespace()
-            .map(str::parse)
-            .collect::<Result<_, _>>()?;
+        let fields: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
         let [number, start, sectors] = fields.as_slice() else {
             bail!("partx printed `{line}`")
         };
@@ -229,13 +214,8 @@ pub fn e2fsck(raw: &Path, partition: Partition) -> Result<()> {
     let result = output("e2fsck", arguments)?;
     // Some faults ("optimized" extents, wrong counts answered with no) are printed and still end with status 0.
     let printed = String::from_utf8_lossy(&result.stdout);
-    let clean =
-        result.status.success() && !printed.contains("? no") && !printed.contains("WARNING");
-    ensure!(
-        clean,
-        "{}",
-        failure("e2fsck", &arguments.map(OsStr::to_owned), &result)
-    );
+    let clean = result.status.success() && !printed.contains("? no") && !printed.contains("WARNING");
+    ensure!(clean, "{}", failure("e2fsck", &arguments.map(OsStr::to_owned), &result));
     Ok(())
 }
 
@@ -261,9 +241,7 @@ pub fn debugfs(raw: &Path, partition: Partition, request: &str) -> Result<String
     let arguments = [OsStr::new("-R"), OsStr::new(request), &name];
     let result = output("debugfs", arguments)?;
     let complaints = String::from_utf8_lossy(&result.stderr);
-    let quiet = complaints
-        .lines()
-        .all(|line| line.starts_with("debugfs 1."));
+    let quiet = complaints.lines().all(|line| line.starts_with("debugfs 1."));
     ensure!(
         result.status.success() && quiet,
         "{}",
@@ -368,12 +346,7 @@ mod tests {
         e2fsck(&image, whole).unwrap();
         let requests = ["-w", "-R", "set_inode_field <2> links_count 7"].map(OsStr::new);
         run("debugfs", requests.into_iter().chain([image.as_os_str()])).unwrap();
-        assert!(
-            e2fsck(&image, whole)
-                .unwrap_err()
-                .to_string()
-                .contains("ref count")
-        );
+        assert!(e2fsck(&image, whole).unwrap_err().to_string().contains("ref count"));
     }
 
     #[test]

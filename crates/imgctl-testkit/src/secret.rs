@@ -59,8 +59,7 @@ impl Secrets {
     /// When the image cannot be read.
     pub fn find_in_file(&self, image: &Path) -> Result<Vec<(u64, String)>> {
         let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
-        self.find(file)
-            .with_context(|| format!("reading {}", image.display()))
+        self.find(file).with_context(|| format!("reading {}", image.display()))
     }
 
     /// The pieces found in a stream of bytes: offset and the name of the file.
@@ -127,10 +126,7 @@ fn is_telling(window: &[u8]) -> bool {
 
 fn fill(stream: &mut impl Read, buffer: &mut [u8], from: usize) -> std::io::Result<usize> {
     let mut count = 0;
-    while let Some(rest) = buffer
-        .get_mut(from + count..)
-        .filter(|rest| !rest.is_empty())
-    {
+    while let Some(rest) = buffer.get_mut(from + count..).filter(|rest| !rest.is_empty()) {
         match stream.read(rest)? {
             0 => break,
             more => count += more,

@@ -96,11 +96,7 @@ impl Tree {
         oracle::run("mcopy", options.into_iter().chain(places))?;
         let mut tree = Self::read(&files)?;
         for (path, entry) in &mut tree.entries {
-            entry.mode = if entry.kind == Kind::Directory {
-                0o755
-            } else {
-                0o644
-            };
+            entry.mode = if entry.kind == Kind::Directory { 0o755 } else { 0o644 };
             (entry.uid, entry.gid) = (0, 0);
             if path == b"/" {
                 entry.mtime = (0, 0);
@@ -128,8 +124,7 @@ impl Tree {
     #[must_use]
     pub fn difference(&self, after: &Self) -> Vec<Difference> {
         let mut differences = Vec::new();
-        let paths: std::collections::BTreeSet<_> =
-            self.entries.keys().chain(after.entries.keys()).collect();
+        let paths: std::collections::BTreeSet<_> = self.entries.keys().chain(after.entries.keys()).collect();
         for path in paths {
             let (old, new) = (self.entries.get(path), after.entries.get(path));
             if old != new {
@@ -147,8 +142,7 @@ impl Tree {
         let metadata = place
             .symlink_metadata()
             .with_context(|| format!("examining {}", place.display()))?;
-        let entry =
-            read_entry(place, &metadata).with_context(|| format!("reading {}", place.display()))?;
+        let entry = read_entry(place, &metadata).with_context(|| format!("reading {}", place.display()))?;
         let is_directory = entry.kind == Kind::Directory;
         self.entries.insert(path.to_vec(), entry);
         if is_directory {
@@ -169,12 +163,7 @@ impl Tree {
             if entry.links > 1 {
                 let relative = OsStr::from_bytes(path.strip_prefix(b"/").unwrap_or(path));
                 let inode = root.join(relative).symlink_metadata()?.ino();
-                entry.same_as = Some(
-                    first_names
-                        .entry(inode)
-                        .or_insert_with(|| path.clone())
-                        .clone(),
-                );
+                entry.same_as = Some(first_names.entry(inode).or_insert_with(|| path.clone()).clone());
             }
         }
         Ok(())
@@ -191,22 +180,14 @@ fn read_entry(place: &Path, metadata: &Metadata) -> Result<Entry> {
         gid: metadata.gid(),
         size: if is_file { metadata.len() } else { 0 },
         mtime: (metadata.mtime(), metadata.mtime_nsec()),
-        links: if kind == Kind::Directory {
-            1
-        } else {
-            metadata.nlink()
-        },
+        links: if kind == Kind::Directory { 1 } else { metadata.nlink() },
         rdev: metadata.rdev(),
         target: match kind {
             Kind::Symlink => Some(place.read_link()?.as_os_str().as_bytes().to_vec()),
             _ => None,
         },
         xattrs: read_xattrs(place)?,
-        sha256: if is_file {
-            Some(oracle::sha256(place)?)
-        } else {
-            None
-        },
+        sha256: if is_file { Some(oracle::sha256(place)?) } else { None },
         same_as: None,
     })
 }
@@ -356,17 +337,12 @@ fn property(entry: &Entry, field: &str) -> String {
         "rdev" => entry.rdev.to_string(),
         "target" => bytes(&entry.target),
         "same_as" => bytes(&entry.same_as),
-        "sha256" => entry.sha256.map_or("none".to_owned(), |digest| {
-            hex(digest.get(..6).unwrap_or_default())
-        }),
+        "sha256" => entry
+            .sha256
+            .map_or("none".to_owned(), |digest| hex(digest.get(..6).unwrap_or_default())),
         "xattrs" => {
-            let one = |(name, value): (&Vec<u8>, &Vec<u8>)| {
-                format!("{}={}", name.escape_ascii(), hex(value))
-            };
-            format!(
-                "{{{}}}",
-                entry.xattrs.iter().map(one).collect::<Vec<_>>().join(", ")
-            )
+            let one = |(name, value): (&Vec<u8>, &Vec<u8>)| format!("{}={}", name.escape_ascii(), hex(value));
+            format!("{{{}}}", entry.xattrs.iter().map(one).collect::<Vec<_>>().join(", "))
         }
         _ => String::new(),
     }
@@ -401,10 +377,7 @@ mod tests {
         assert_eq!((second.kind, second.links, second.size), (Kind::File, 2, 3));
         assert_eq!(second.same_as.as_deref(), Some(&b"/etc/a"[..]));
         assert!(hex(&second.sha256.unwrap()).starts_with("7692c3ad3540bb80"));
-        assert_eq!(
-            tree.get("/etc/link").unwrap().target.as_deref(),
-            Some(&b"a"[..])
-        );
+        assert_eq!(tree.get("/etc/link").unwrap().target.as_deref(), Some(&b"a"[..]));
     }
 
     #[test]
@@ -423,16 +396,8 @@ mod tests {
                 .find(|difference| difference.path == path.as_bytes())
                 .unwrap()
         };
-        assert!(
-            by_path("/etc/link")
-                .to_string()
-                .starts_with("- /etc/link: Symlink")
-        );
-        assert!(
-            by_path("/etc/new")
-                .to_string()
-                .starts_with("+ /etc/new: File")
-        );
+        assert!(by_path("/etc/link").to_string().starts_with("- /etc/link: Symlink"));
+        assert!(by_path("/etc/new").to_string().starts_with("+ /etc/new: File"));
         let fields = by_path("/etc/b").fields();
         assert!(
             ["size", "links", "sha256", "same_as"]
@@ -456,14 +421,7 @@ mod tests {
             .collect();
         assert_eq!(
             paths,
-            [
-                "/",
-                "/etc",
-                "/etc/etc",
-                "/etc/etc/a",
-                "/etc/etc/b",
-                "/etc/etc/link"
-            ]
+            ["/", "/etc", "/etc/etc", "/etc/etc/a", "/etc/etc/b", "/etc/etc/link"]
         );
         assert_eq!(
             tree.get("/etc/etc/b").unwrap().same_as.as_deref(),
@@ -473,9 +431,7 @@ mod tests {
 
     #[test]
     fn below_means_whole_names() {
-        assert!(
-            is_below(b"/etc", b"/etc") && is_below(b"/etc/x", b"/etc") && is_below(b"/x", b"/")
-        );
+        assert!(is_below(b"/etc", b"/etc") && is_below(b"/etc/x", b"/etc") && is_below(b"/x", b"/"));
         assert!(!is_below(b"/etcetera", b"/etc"));
     }
 }

@@ -2,13 +2,10 @@
 
 use super::engine::{self, Access};
 use super::{Disk, describe, is_supported};
-use crate::guest::fstab::{self, DeviceSpec, FstabEntry};
+use crate::guest::{Fstab, FstabEntry, FstabSpec};
 use crate::{Error, ErrorKind, Result};
-use imgctl_vfs::{EscapedBytes, GuestPath, Mount, Timestamp, Tree, WriteFs};
+use imgctl_vfs::{GuestPath, Mount, Timestamp, Tree, WriteFs};
 use imgctl_volume::{Content, ContentKind, Partition};
-
-/// More than any fstab needs.
-const MAX_FSTAB_BYTES: u64 = 1 << 20;
 
 /// A guest's filesystems, mounted.
 #[derive(Debug)]
@@ -44,8 +41,8 @@ pub(crate) fn assemble(disk: &Disk, root: Option<u32>, now: Timestamp, access: A
         }],
         warnings: disk.layout.warnings.iter().map(ToString::to_string).collect(),
     };
-    for entry in assembly.fstab()? {
-        assembly.mount(disk, &entry, now, access)?;
+    for (path, entry) in assembly.fstab()? {
+        assembly.mount(disk, path, &entry, now, access)?;
     }
     Ok(assembly)
 }
@@ -77,40 +74,45 @@ impl Assembly {
         tree.ok_or_else(|| Error::new(ErrorKind::Verify, "nothing is mounted"))
     }
 
-    /// The guest's fstab, parents before what is mounted below them.
-    fn fstab(&self) -> Result<Vec<FstabEntry>> {
-        let failed = |source| Error::new(ErrorKind::Image, "cannot read the guest's /etc/fstab").with_source(source);
-        let path = GuestPath::new("/etc/fstab").map_err(failed)?;
-        let Some(found) = self.tree.find(&path).map_err(failed)? else {
-            return Ok(Vec::new());
-        };
-        let text = self.tree.read_file(found.node, MAX_FSTAB_BYTES).map_err(failed)?;
-        let mut entries = fstab::parse(&text);
-        entries.sort_by_key(|entry| entry.mount_point.components().count());
-        Ok(entries)
+    /// The entries of the guest's fstab that mount a filesystem, parents before what is mounted below them.
+    fn fstab(&self) -> Result<Vec<(GuestPath, FstabEntry)>> {
+        let fstab = Fstab::read(&self.tree)
+            .map_err(|source| Error::new(ErrorKind::Image, "cannot read the guest's /etc/fstab").with_source(source))?;
+        let entries = fstab.entries.into_iter().filter(|entry| !is_elsewhere(entry));
+        let mut mounts: Vec<_> = entries
+            .filter_map(|entry| Some((entry.mount_point.clone()?, entry)))
+            .collect();
+        mounts.sort_by_key(|(path, _)| path.components().count());
+        Ok(mounts)
     }
 
-    fn mount(&mut self, disk: &Disk, entry: &FstabEntry, now: Timestamp, access: Access) -> Result<()> {
-        if !entry.is_local_filesystem() {
-            return Ok(());
-        }
-        let found = disk.partitions().find(|(partition, content)| matches(&entry.spec, partition, content));
+    fn mount(
+        &mut self,
+        disk: &Disk,
+        path: GuestPath,
+        entry: &FstabEntry,
+        now: Timestamp,
+        access: Access,
+    ) -> Result<()> {
+        let found = disk
+            .partitions()
+            .find(|(partition, content)| matches(&entry.spec, partition, content));
         let Some((partition, content)) = found else {
             self.warnings.push(format!(
-                "the guest's fstab mounts {} at {}, which is not on this disk",
-                entry.spec, entry.mount_point
+                "the guest's fstab mounts {} at {path}, which is not on this disk",
+                entry.spec
             ));
             return Ok(());
         };
-        if entry.mount_point.is_root() {
+        if path.is_root() {
             return self.check_root(entry, partition);
         }
-        if self.mounts.iter().any(|mount| mount.path == entry.mount_point) {
+        if self.mounts.iter().any(|mount| mount.path == path) {
             return Ok(());
         }
         let fs = open(disk, partition, content, now, access)?;
         let mount = Mount {
-            path: entry.mount_point.clone(),
+            path: path.clone(),
             label: describe(partition.number),
             fs,
         };
@@ -121,14 +123,13 @@ impl Assembly {
                 kind: content.kind,
             }),
             Err(source) if source.kind() == imgctl_vfs::ErrorKind::NotFound => self.warnings.push(format!(
-                "{} is not mounted: the guest has no folder {}",
-                describe(partition.number),
-                entry.mount_point
+                "{} is not mounted: the guest has no folder {path}",
+                describe(partition.number)
             )),
             Err(source) => {
                 return Err(Error::new(
                     ErrorKind::Image,
-                    format!("cannot mount {} at {}", describe(partition.number), entry.mount_point),
+                    format!("cannot mount {} at {path}", describe(partition.number)),
                 )
                 .with_source(source));
             }
@@ -163,7 +164,11 @@ fn open(
     engine::open(content.kind, disk.device(partition)?, now, access).map_err(|source| {
         Error::new(
             ErrorKind::Image,
-            format!("cannot open the {} filesystem of {}", content.kind, describe(partition.number)),
+            format!(
+                "cannot open the {} filesystem of {}",
+                content.kind,
+                describe(partition.number)
+            ),
         )
         .with_source(source)
     })
@@ -186,10 +191,12 @@ fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
 }
 
 fn partition_by_number(disk: &Disk, number: u32) -> Result<(&Partition, &Content)> {
-    disk.partitions().find(|(partition, _)| partition.number == number).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("there is no partition {number}"))
-            .with_hint(format!("the image has {}", list(disk, |_| true)))
-    })
+    disk.partitions()
+        .find(|(partition, _)| partition.number == number)
+        .ok_or_else(|| {
+            Error::new(ErrorKind::Usage, format!("there is no partition {number}"))
+                .with_hint(format!("the image has {}", list(disk)))
+        })
 }
 
 /// The one partition that looks like the root of an operating system.
@@ -209,7 +216,10 @@ fn find_root(disk: &Disk) -> Result<(&Partition, &Content)> {
         ([], Some(error)) => Err(error),
         ([], None) => Err(no_root(disk)),
         (several, _) => {
-            let numbers: Vec<_> = several.iter().map(|(partition, _)| describe(partition.number)).collect();
+            let numbers: Vec<_> = several
+                .iter()
+                .map(|(partition, _)| describe(partition.number))
+                .collect();
             Err(Error::new(
                 ErrorKind::Image,
                 format!("several partitions hold an operating system: {}", numbers.join(", ")),
@@ -226,7 +236,11 @@ fn looks_like_root(disk: &Disk, partition: &Partition, content: &Content) -> Res
     let exists = |path: &str| -> imgctl_vfs::Result<bool> { Ok(tree.find(&GuestPath::new(path)?)?.is_some()) };
     let found = || Ok(exists("/etc")? && (exists("/etc/os-release")? || exists("/usr/lib/os-release")?));
     found().map_err(|source: imgctl_vfs::Error| {
-        Error::new(ErrorKind::Image, format!("cannot look into {}", describe(partition.number))).with_source(source)
+        Error::new(
+            ErrorKind::Image,
+            format!("cannot look into {}", describe(partition.number)),
+        )
+        .with_source(source)
     })
 }
 
@@ -243,15 +257,14 @@ fn no_root(disk: &Disk) -> Error {
         Some((partition, content)) => unsupported(partition, content.kind),
         None => Error::new(ErrorKind::Image, "no operating system was found in the image").with_hint(format!(
             "a root has an /etc folder and an os-release file; the image has {}",
-            list(disk, |_| true)
+            list(disk)
         )),
     }
 }
 
-fn list(disk: &Disk, wanted: impl Fn(&Content) -> bool) -> String {
+fn list(disk: &Disk) -> String {
     let items: Vec<_> = disk
         .partitions()
-        .filter(|(_, content)| wanted(content))
         .map(|(partition, content)| format!("{} ({})", describe(partition.number), content.kind))
         .collect();
     match items.is_empty() {
@@ -260,18 +273,29 @@ fn list(disk: &Disk, wanted: impl Fn(&Content) -> bool) -> String {
     }
 }
 
+/// Whether an entry mounts nothing of a disk: a network filesystem, memory, or a part of the tree a second time.
+fn is_elsewhere(entry: &FstabEntry) -> bool {
+    let is_bind = entry
+        .options
+        .iter()
+        .any(|option| matches!(option.as_str(), "bind" | "rbind" | "_netdev"));
+    is_bind || entry.fs_type == "swap" || matches!(entry.spec, FstabSpec::Other(_))
+}
+
 /// Whether an fstab's first field means this partition.
-fn matches(spec: &DeviceSpec, partition: &Partition, content: &Content) -> bool {
-    let text = |bytes: &[u8]| EscapedBytes(bytes).to_string();
+fn matches(spec: &FstabSpec, partition: &Partition, content: &Content) -> bool {
     match spec {
-        DeviceSpec::Uuid(uuid) => content.uuid.as_ref().is_some_and(|found| found.eq_ignore_ascii_case(&text(uuid))),
-        DeviceSpec::Label(label) => content.label.as_ref() == Some(label),
-        DeviceSpec::PartUuid(uuid) => {
-            partition.id.is_some_and(|found| found.to_string().eq_ignore_ascii_case(&text(uuid)))
-        }
-        DeviceSpec::PartLabel(label) => partition.name.as_ref().is_some_and(|name| name.as_bytes() == label),
-        DeviceSpec::Device(path) => partition_number(path) == Some(partition.number),
-        _ => false,
+        FstabSpec::Uuid(uuid) => content
+            .uuid
+            .as_ref()
+            .is_some_and(|found| found.eq_ignore_ascii_case(uuid)),
+        FstabSpec::Label(label) => content.label.as_ref() == Some(label),
+        FstabSpec::PartUuid(uuid) => partition
+            .id
+            .is_some_and(|found| found.to_string().eq_ignore_ascii_case(uuid)),
+        FstabSpec::PartLabel(label) => partition.name.as_ref().is_some_and(|name| name.as_bytes() == label),
+        FstabSpec::Device(path) => partition_number(path) == Some(partition.number),
+        FstabSpec::Other(_) => false,
     }
 }
 

@@ -1,8 +1,7 @@
 //! The right engine for what a partition holds.
 
 use super::PartitionDevice;
-use imgctl_ext4::Ext4;
-use imgctl_fat::Fat;
+use imgctl_ext4::{Ext4, Ext4Options};
 use imgctl_vfs::{ErrorKind, Result, Timestamp, WriteFs};
 use imgctl_volume::ContentKind;
 use std::sync::Arc;
@@ -27,11 +26,7 @@ pub(crate) fn open(
     let device = Arc::new(device);
     match kind {
         kind if kind.is_ext() => {
-            let fs = Ext4::open(device, imgctl_ext4::OpenOptions { now, read_only })?;
-            Ok(Box::new(fs))
-        }
-        ContentKind::Fat => {
-            let fs = Fat::open(device, imgctl_fat::OpenOptions { now, read_only })?;
+            let fs = Ext4::open(device, Ext4Options { now, read_only })?;
             Ok(Box::new(fs))
         }
         other => Err(imgctl_vfs::Error::new(

@@ -1,7 +1,6 @@
 //! Everything that can be told of an image without changing it.
 
-use super::engine::{self, Access};
-use super::{Assembly, Disk, assemble, is_supported};
+use super::{Access, Assembly, Disk, MountPoint, assemble, engine, is_supported};
 use crate::guest::OsRelease;
 use crate::image::{BaseDisk, BaseImage};
 use crate::inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage};
@@ -41,14 +40,33 @@ pub(crate) fn inspect_image(path: &Path, options: &InputOptions) -> Result<Inspe
         file_bytes: base.file_bytes(),
         virtual_bytes: disk.overlay.len_bytes(),
         partition_table: disk.layout.scheme.name().to_owned(),
-        partitions: disk.partitions().map(|(partition, content)| inspect_partition(&disk, partition, content)).collect(),
+        partitions: disk
+            .partitions()
+            .map(|(partition, content)| inspect_partition(&disk, partition, content))
+            .collect(),
         guest,
         notes,
     })
 }
 
 fn format_details(disk: &BaseDisk) -> Vec<(String, String)> {
-    disk.qcow2().map(|image| image.summary().details()).unwrap_or_default()
+    let Some(image) = disk.qcow2() else {
+        return Vec::new();
+    };
+    let summary = image.summary();
+    let mut details = vec![
+        ("version".to_owned(), summary.version.to_string()),
+        ("cluster size".to_owned(), summary.cluster_bytes.to_string()),
+        ("compression".to_owned(), summary.codec.to_string()),
+        ("refcount bits".to_owned(), summary.refcount_bits.to_string()),
+    ];
+    if !summary.features.is_empty() {
+        details.push(("features".to_owned(), summary.features.join(", ")));
+    }
+    if summary.snapshots > 0 {
+        details.push(("internal snapshots".to_owned(), summary.snapshots.to_string()));
+    }
+    details
 }
 
 fn inspect_partition(disk: &Disk, partition: &Partition, content: &Content) -> PartitionInspection {
@@ -70,10 +88,13 @@ fn inspect_partition(disk: &Disk, partition: &Partition, content: &Content) -> P
         return inspection;
     };
     if content.kind.is_ext() {
-        inspection.features = imgctl_ext4::probe(&device).map(|summary| summary.features).unwrap_or_default();
+        inspection.features = imgctl_ext4::probe(&device)
+            .map(|summary| summary.features)
+            .unwrap_or_default();
     }
     if is_supported(content.kind) {
-        let usage = engine::open(content.kind, device, Timestamp::default(), Access::ReadOnly).and_then(|fs| fs.statfs());
+        let usage =
+            engine::open(content.kind, device, Timestamp::default(), Access::ReadOnly).and_then(|fs| fs.statfs());
         match usage {
             Ok(usage) => {
                 let block = u64::from(usage.block_bytes);
@@ -91,28 +112,32 @@ fn inspect_partition(disk: &Disk, partition: &Partition, content: &Content) -> P
 fn inspect_guest(assembly: &Assembly) -> GuestInspection {
     let tree = &assembly.tree;
     GuestInspection {
-        os: OsRelease::read(tree).unwrap_or_default(),
+        os: OsRelease::read(tree).ok().flatten().unwrap_or_default(),
         root_partition: assembly.mounts[0].partition.number,
-        mounts: mount_records(assembly),
+        mounts: mount_records(&assembly.mounts),
         kernels: kernels(tree),
         packages: packages(tree),
-        hostname: text(tree, "/etc/hostname").map(|text| text.trim().to_owned()).filter(|name| !name.is_empty()),
+        hostname: text(tree, "/etc/hostname")
+            .map(|text| text.trim().to_owned())
+            .filter(|name| !name.is_empty()),
     }
 }
 
 /// The mounts as receipts and inspections show them.
-pub(crate) fn mount_records(assembly: &Assembly) -> Vec<MountRecord> {
-    let mounts = assembly.mounts.iter().map(|mount| MountRecord {
+pub(crate) fn mount_records(mounts: &[MountPoint]) -> Vec<MountRecord> {
+    let records = mounts.iter().map(|mount| MountRecord {
         path: mount.path.to_string(),
         partition: mount.partition.number,
         filesystem: mount.kind.to_string(),
     });
-    mounts.collect()
+    records.collect()
 }
 
 /// The versions of kernels that have an image in /boot or modules in /lib/modules.
 fn kernels(tree: &Tree) -> Vec<String> {
-    let images = names(tree, "/boot").into_iter().filter_map(|name| name.strip_prefix("vmlinuz-").map(str::to_owned));
+    let images = names(tree, "/boot")
+        .into_iter()
+        .filter_map(|name| name.strip_prefix("vmlinuz-").map(str::to_owned));
     let modules = names(tree, "/lib/modules");
     images.chain(modules).collect::<BTreeSet<_>>().into_iter().collect()
 }
@@ -123,7 +148,10 @@ fn names(tree: &Tree, folder: &str) -> Vec<String> {
             return Ok(Vec::new());
         };
         let entries = tree.read_dir(found.node)?;
-        Ok(entries.into_iter().map(|(name, _)| EscapedBytes(&name).to_string()).collect())
+        Ok(entries
+            .into_iter()
+            .map(|(name, _)| EscapedBytes(&name).to_string())
+            .collect())
     };
     listed().unwrap_or_default()
 }
@@ -131,14 +159,24 @@ fn names(tree: &Tree, folder: &str) -> Vec<String> {
 fn packages(tree: &Tree) -> Option<PackageCount> {
     let dpkg = content(tree, "/var/lib/dpkg/status", MAX_PACKAGE_DATABASE_BYTES);
     if let Some(status) = dpkg {
-        let installed = status.split(|byte| *byte == b'\n').filter(|line| *line == b"Status: install ok installed").count()
-            + status.split(|byte| *byte == b'\n').filter(|line| *line == b"Status: hold ok installed").count();
+        let installed = status
+            .split(|byte| *byte == b'\n')
+            .filter(|line| *line == b"Status: install ok installed")
+            .count()
+            + status
+                .split(|byte| *byte == b'\n')
+                .filter(|line| *line == b"Status: hold ok installed")
+                .count();
         return Some(PackageCount {
             database: "dpkg".to_owned(),
             installed: Some(installed as u64),
         });
     }
-    let exists = |path: &str| GuestPath::new(path).and_then(|path| tree.find(&path)).is_ok_and(|found| found.is_some());
+    let exists = |path: &str| {
+        GuestPath::new(path)
+            .and_then(|path| tree.find(&path))
+            .is_ok_and(|found| found.is_some())
+    };
     let databases = [
         ("apk", "/lib/apk/db/installed"),
         ("rpm", "/var/lib/rpm/rpmdb.sqlite"),
@@ -146,10 +184,13 @@ fn packages(tree: &Tree) -> Option<PackageCount> {
         ("rpm", "/var/lib/rpm"),
         ("pacman", "/var/lib/pacman/local"),
     ];
-    databases.iter().find(|(_, path)| exists(path)).map(|(database, _)| PackageCount {
-        database: (*database).to_owned(),
-        installed: None,
-    })
+    databases
+        .iter()
+        .find(|(_, path)| exists(path))
+        .map(|(database, _)| PackageCount {
+            database: (*database).to_owned(),
+            installed: None,
+        })
 }
 
 fn text(tree: &Tree, path: &str) -> Option<String> {

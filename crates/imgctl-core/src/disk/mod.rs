@@ -5,7 +5,8 @@ mod engine;
 mod inspect;
 
 pub(crate) use assemble::{Assembly, MountPoint, assemble};
-pub(crate) use inspect::inspect_image;
+pub(crate) use engine::Access;
+pub(crate) use inspect::{inspect_image, mount_records};
 
 use crate::guest::Guest;
 use crate::image::BaseImage;
@@ -64,7 +65,7 @@ impl Disk {
             if content.kind.is_ext()
                 && let Some(summary) = imgctl_ext4::probe(&self.device(partition)?)
             {
-                newest = newest.max(summary.recorded_time);
+                newest = newest.max(summary.newest_time);
             }
         }
         Ok(newest)

@@ -126,10 +126,15 @@ impl BaseDisk {
 
 /// The format of an image, by its first bytes. What is no known image format is raw.
 fn detect(file: &FileDevice, path: &Path) -> Result<ImageFormat> {
-    let length = usize::try_from(file.len_bytes()).unwrap_or(usize::MAX).min(imgctl_qcow2::PROBE_BYTES);
+    let length = usize::try_from(file.len_bytes())
+        .unwrap_or(usize::MAX)
+        .min(imgctl_qcow2::PROBE_BYTES);
     let first = file.read_vec(0, length).map_err(|source| unreadable(path, source))?;
     if first.is_empty() {
-        return Err(Error::new(ErrorKind::Image, format!("the image {} is empty", path.display())));
+        return Err(Error::new(
+            ErrorKind::Image,
+            format!("the image {} is empty", path.display()),
+        ));
     }
     if imgctl_qcow2::probe(&first) {
         return Ok(ImageFormat::Qcow2);
@@ -159,7 +164,10 @@ fn qcow2_error(path: &Path, source: imgctl_qcow2::Error) -> Error {
         Qcow2Error::NotQcow2 => Some("leave out --input-format to have the format detected"),
         _ => None,
     };
-    let error = Error::new(ErrorKind::Image, format!("cannot open the qcow2 image {}", path.display()));
+    let error = Error::new(
+        ErrorKind::Image,
+        format!("cannot open the qcow2 image {}", path.display()),
+    );
     match hint {
         Some(hint) => error.with_hint(hint),
         None => error,
