@@ -4,6 +4,7 @@ mod expected;
 mod golden;
 mod guest_disk;
 mod journey;
+mod judges;
 mod kernel;
 mod real_images;
 mod receipt;
