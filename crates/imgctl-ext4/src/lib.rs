@@ -26,6 +26,7 @@
 //! Deliberately absent: mounting, permission checks, writing with `bigalloc`, quotas, encryption or case folding.
 
 mod alloc;
+mod content;
 mod directory;
 mod error;
 mod extents;

@@ -4,9 +4,9 @@ use crate::error::{Error, Refusal, Result, Structure};
 use crate::extents::{ExtentMap, read_block_map, read_tree};
 use crate::features::ReadOnlyCompatible;
 use crate::format::checksum::Checksum;
-use crate::format::inode::{BLOCK_AREA, Inode, InodeFlags};
+use crate::format::inode::{BLOCK_AREA, Inode, InodeFlags, Time};
 use crate::volume::Volume;
-use imgctl_vfs::FileKind;
+use imgctl_vfs::{FileKind, NewNode, Timestamp};
 
 /// Where a node keeps its content.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,6 +77,40 @@ impl Node {
         Ok(node)
     }
 
+    /// A node that does not exist yet, with every time set to `now` and one link.
+    pub(crate) fn new(volume: &Volume, number: u32, new: &NewNode, now: Timestamp) -> Self {
+        let superblock = &volume.superblock;
+        let mut inode = Inode::new(superblock.inode_bytes.into(), superblock.want_extra_bytes());
+        let mode = if new.kind == FileKind::Symlink { 0o777 } else { new.mode };
+        inode.set_kind(new.kind, mode);
+        inode.set_uid(new.uid);
+        inode.set_gid(new.gid);
+        inode.set_links(1);
+        for time in [Time::Accessed, Time::Changed, Time::Modified, Time::Created] {
+            inode.set_time(time, now);
+        }
+        inode.set_generation(generation(volume, number, now));
+        let short = new.kind == FileKind::Symlink && new.target.len() < BLOCK_AREA;
+        let has_blocks = matches!(new.kind, FileKind::File | FileKind::Directory | FileKind::Symlink) && !short;
+        if has_blocks {
+            inode.set_flags(InodeFlags::EXTENTS);
+        }
+        if short {
+            inode.set_block_area(&new.target);
+            inode.set_size(new.target.len() as u64);
+        }
+        Self {
+            number,
+            inode,
+            kind: new.kind,
+            storage: if has_blocks { Storage::Extents } else { Storage::InInode },
+            map: ExtentMap::default(),
+            tree_blocks: Vec::new(),
+            map_changed: has_blocks,
+            tail_is_zero: true,
+        }
+    }
+
     fn check_size(&self, volume: &Volume) -> Result<()> {
         let size = self.inode.size();
         let fits = match self.kind {
@@ -134,6 +168,18 @@ impl Node {
         self.inode.set_flags(flags);
         Ok(())
     }
+}
+
+/// A number that tells a reused inode from the one before, for NFS. The kernel draws it; here it follows from the
+/// filesystem, the inode and the reference time, so that equal runs give equal images.
+fn generation(volume: &Volume, number: u32, now: Timestamp) -> u32 {
+    let seed = volume.superblock.hash_seed();
+    let sum = seed
+        .iter()
+        .fold(Checksum::new(), |sum, word| sum.update(&word.to_le_bytes()));
+    sum.update(&number.to_le_bytes())
+        .update(&now.seconds.to_le_bytes())
+        .value()
 }
 
 /// Where an inode keeps its content, by its flags.

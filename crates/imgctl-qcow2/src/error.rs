@@ -104,12 +104,10 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The encoder failed, which no input should cause.
-    #[error("the {codec} encoder failed on the cluster at guest offset {guest_offset:#x}")]
+    #[error("the encoder failed on the cluster at guest offset {guest_offset:#x}")]
     Encoder {
         /// The guest offset of the cluster.
         guest_offset: u64,
-        /// The codec.
-        codec: Codec,
     },
     /// What was written is not what was read back.
     #[error(
@@ -120,6 +118,12 @@ pub enum Error {
         what: &'static str,
         /// Where in the guest's disk, or for tables in the file.
         offset: u64,
+    },
+    /// The source was written to by someone else in the meantime.
+    #[error("the source changed while it was read, at guest offset {guest_offset:#x}")]
+    SourceChanged {
+        /// Where in the guest's disk.
+        guest_offset: u64,
     },
     /// The caller's flag stopped the work.
     #[error("cancelled")]

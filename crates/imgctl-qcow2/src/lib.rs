@@ -1,6 +1,7 @@
 //! A reader and a compressed writer for qcow2 disk images.
 //!
 //! [`Qcow2Image`] reads the guest's disk as an [`imgctl_block::BlockRead`] and shows where each cluster is stored.
+//! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file.
 //!
 //! # Invariants
 //! - An image is untrusted bytes: no input panics, hangs, or takes memory in proportion to a number it merely states.
@@ -16,11 +17,16 @@ mod detect;
 mod error;
 mod format;
 mod reader;
+mod rewrite;
 mod summary;
+mod writer;
 
 pub use codec::Codec;
 pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, probe};
 pub use error::{Error, Result};
 pub use format::tables::Cluster;
 pub use reader::{ExternalFiles, Qcow2Image};
+pub use rewrite::{
+    Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw,
+};
 pub use summary::{BackingFile, Summary};

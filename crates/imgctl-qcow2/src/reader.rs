@@ -16,7 +16,7 @@ const TABLE_CACHE_BYTES: u64 = 4 << 20;
 /// The same for decompressed clusters.
 const CLUSTER_CACHE_BYTES: u64 = 4 << 20;
 /// How many table entries one [`BlockRead::extent_at`] looks at, at most.
-const EXTENT_STEPS: u32 = 1 << 16;
+const EXTENT_STEPS: u32 = 2048;
 
 /// The files an image may need besides its own. They are opened by the caller, who knows what is allowed.
 #[derive(Clone, Debug, Default)]
@@ -157,6 +157,34 @@ impl Qcow2Image {
             bytes.truncate(length);
             bytes
         }))
+    }
+
+    /// Calls `visit` with the guest cluster and the first word of every L2 entry that is not empty, in order.
+    pub(crate) fn for_each_entry(&self, mut visit: impl FnMut(u64, u64)) -> Result<()> {
+        let geometry = self.geometry();
+        let words = if geometry.extended_l2() { 2 } else { 1 };
+        for l1_index in 0..self.l1.len() as u64 {
+            let Some(table) = self.table(l1_index)? else {
+                continue;
+            };
+            let first = l1_index * geometry.clusters_per_l2();
+            for (guest, entry) in (first..).zip(table.0.iter().step_by(words)) {
+                if *entry != 0 {
+                    visit(guest, *entry);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the first `count` refcount blocks lie; 0 for one that is not there.
+    pub(crate) fn refcount_blocks(&self, count: usize) -> Result<Vec<u64>> {
+        let room = u64::from(self.header.refcount_table_clusters) * self.cluster_bytes();
+        let length = (count * 8).min(room as usize);
+        let bytes = self
+            .file
+            .read_vec(self.header.refcount_table_offset, length)?;
+        Ok(u64_table(&bytes))
     }
 
     pub(crate) fn geometry(&self) -> Geometry {

@@ -1,116 +1,12 @@
 //! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Complaint, Findings, Place, quoted};
+use crate::fields::{Checked, Fields, Value};
+use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
 use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
 use crate::node::{Node, NodeKind, Resolved, Scalar};
 use crate::schema::{Key, RECIPE, Shape, Table};
-
-/// A value and where it stands.
-#[derive(Debug)]
-pub(crate) struct Checked<'n> {
-    pub(crate) place: Place,
-    pub(crate) value: Value<'n>,
-}
-
-/// A value of the shape its key asks for.
-#[derive(Debug)]
-pub(crate) enum Value<'n> {
-    Text(&'n str),
-    Boolean(bool),
-    Integer(u32),
-    List(Vec<Checked<'n>>),
-    Table(Fields<'n>),
-    /// A finding was made; nothing more is known.
-    Invalid,
-}
-
-/// The keys of a table that are there.
-#[derive(Debug, Default)]
-pub(crate) struct Fields<'n> {
-    entries: BTreeMap<&'static str, (Place, Checked<'n>)>,
-}
-
-impl<'n> Fields<'n> {
-    /// Whether the key is there, with a valid value or not.
-    pub(crate) fn has(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Where the key itself stands.
-    pub(crate) fn key_place(&self, key: &str) -> Option<&Place> {
-        self.entries.get(key).map(|(place, _)| place)
-    }
-
-    fn get(&self, key: &str) -> Option<&Checked<'n>> {
-        self.entries.get(key).map(|(_, checked)| checked)
-    }
-
-    pub(crate) fn text(&self, key: &str) -> Option<(&'n str, &Place)> {
-        match self.get(key)? {
-            Checked {
-                place,
-                value: Value::Text(text),
-            } => Some((text, place)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn boolean(&self, key: &str) -> Option<bool> {
-        match self.get(key)?.value {
-            Value::Boolean(value) => Some(value),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn integer(&self, key: &str) -> Option<(u32, &Place)> {
-        match self.get(key)? {
-            Checked {
-                place,
-                value: Value::Integer(value),
-            } => Some((*value, place)),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn table(&self, key: &str) -> Option<(&Self, &Place)> {
-        match self.get(key)? {
-            Checked {
-                place,
-                value: Value::Table(fields),
-            } => Some((fields, place)),
-            _ => None,
-        }
-    }
-
-    /// The items of a list; none without the key.
-    pub(crate) fn items(&self, key: &str) -> &[Checked<'n>] {
-        match self.get(key) {
-            Some(Checked {
-                value: Value::List(items),
-                ..
-            }) => items,
-            _ => &[],
-        }
-    }
-
-    /// The valid strings of a list.
-    pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &Place)> {
-        self.items(key).iter().filter_map(|item| match item.value {
-            Value::Text(text) => Some((text, &item.place)),
-            _ => None,
-        })
-    }
-
-    /// The valid mappings of a list.
-    pub(crate) fn tables(&self, key: &str) -> impl Iterator<Item = (&Self, &Place)> {
-        self.items(key).iter().filter_map(|item| match &item.value {
-            Value::Table(fields) => Some((fields, &item.place)),
-            _ => None,
-        })
-    }
-}
 
 /// Checks a whole recipe.
 pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'n> {
@@ -218,8 +114,10 @@ impl Checker<'_, '_> {
         };
         let mut fields = Fields::default();
         let mut seen = BTreeMap::new();
+        let mut meant = BTreeSet::new();
         for (key, value) in entries {
             let Some(name) = self.key_name(key, place, &mut seen) else {
+                fields.mark_incomplete();
                 continue;
             };
             let path = join(&place.key, name);
@@ -228,11 +126,17 @@ impl Checker<'_, '_> {
                 key: path.clone(),
             };
             match table.key(name) {
-                None => self.unknown(name, table, &key_place),
+                None => {
+                    fields.mark_incomplete();
+                    meant.extend(self.unknown(name, table, &key_place));
+                }
                 Some(Key {
                     shape: Shape::Later,
                     ..
-                }) => self.later(name, table, &key_place),
+                }) => {
+                    fields.mark_incomplete();
+                    self.later(name, table, &key_place);
+                }
                 Some(known) => {
                     let span = if value.span.is_empty() {
                         key.span.clone()
@@ -245,11 +149,11 @@ impl Checker<'_, '_> {
                         Place { span, key: path },
                         known.example,
                     );
-                    fields.entries.insert(known.name, (key_place, value));
+                    fields.insert(known.name, key_place, value);
                 }
             }
         }
-        self.missing(table, &fields, &seen, place);
+        self.missing(table, &fields, &meant, place);
         Value::Table(fields)
     }
 
@@ -301,28 +205,39 @@ impl Checker<'_, '_> {
         Some(name)
     }
 
-    fn unknown(&mut self, name: &str, table: &'static Table, place: &Place) {
+    /// Returns the key that was perhaps meant.
+    fn unknown(
+        &mut self,
+        name: &str,
+        table: &'static Table,
+        place: &Place,
+    ) -> Option<&'static str> {
         if self.findings.is_full() {
-            return self.findings.push(place, Complaint::error(String::new()));
+            self.findings.push(place, Complaint::error("unknown key"));
+            return None;
         }
         let inside = match table.path {
             "" => String::new(),
             path => format!(" in `{path}`"),
         };
         let complaint = Complaint::error(format!("unknown key {}{inside}", quoted(name)));
-        let synonym = table.keys.iter().find(|key| key.also.contains(&name));
+        let synonym = table
+            .keys
+            .iter()
+            .find(|key| key.also.contains(&name))
+            .map(|key| key.name);
+        let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
         let complaint = if name == "<<" {
             Complaint::error("merge keys are not supported").hint("write the keys out")
-        } else if let Some(key) = synonym {
-            complaint.hint(format!("did you mean `{}`?", key.name))
-        } else if let Some(near) = nearest(name, table.keys.iter().map(|key| key.name)) {
-            complaint.hint(format!("did you mean `{near}`?"))
+        } else if let Some(key) = meant {
+            complaint.hint(format!("did you mean `{key}`?"))
         } else if let Some(home) = home_of(name, &RECIPE) {
             complaint.hint(format!("`{name}` belongs in `{home}`"))
         } else {
             complaint.hint(format!("known keys: {}", listed(table.names())))
         };
         self.findings.push(place, complaint);
+        meant
     }
 
     fn later(&mut self, name: &str, table: &Table, place: &Place) {
@@ -333,7 +248,7 @@ impl Checker<'_, '_> {
         self.findings.push(
             place,
             Complaint::error(format!("`{name}` is not supported yet{inside}"))
-                .hint("this version of imgctl cannot do it; remove the key"),
+                .hint("remove it for now"),
         );
     }
 
@@ -341,12 +256,11 @@ impl Checker<'_, '_> {
         &mut self,
         table: &Table,
         fields: &Fields<'_>,
-        seen: &BTreeMap<&str, usize>,
+        meant: &BTreeSet<&str>,
         place: &Place,
     ) {
         for key in table.keys {
-            let misnamed = key.also.iter().any(|name| seen.contains_key(name));
-            if !key.required || fields.has(key.name) || misnamed && !table.path.is_empty() {
+            if !key.required || fields.has(key.name) || meant.contains(key.name) {
                 continue;
             }
             let whole = match (place.key.as_str(), table.path) {
@@ -476,7 +390,11 @@ impl Checker<'_, '_> {
             subject(&place.key),
             quoted(text)
         ));
-        let near = nearest(text, choices.iter().copied()).filter(|_| choices.len() > 1);
+        let part = choices
+            .iter()
+            .find(|choice| text.len() >= 3 && choice.contains(text));
+        let near = nearest(text, choices.iter().copied()).or(part.copied());
+        let near = near.filter(|_| choices.len() > 1);
         self.findings.push(
             place,
             match near {
@@ -495,6 +413,7 @@ impl Checker<'_, '_> {
         let key = last_key(&place.key);
         let found = match resolved {
             Resolved::Null => "empty".into(),
+            _ if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
             _ => quoted(&scalar.text),
         };
         let complaint = Complaint::error(format!(
@@ -535,7 +454,7 @@ impl Checker<'_, '_> {
                 Some(value) if (low..=high).contains(&value) => return Value::Integer(value),
                 _ => quoted(&scalar.text),
             },
-            Resolved::Text if !scalar.plain && parsed.is_some() => "a string".into(),
+            Resolved::Text if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
             _ => quoted(&scalar.text),
         };
         let what = subject(&place.key);
@@ -593,6 +512,17 @@ fn surprise(
         {
             None
         }
+        _ if numbers == Numbers::Accept && is_number => {
+            let message = format!(
+                "{} must be {what}, but is {}",
+                subject(&place.key),
+                quoted(text)
+            );
+            Some(
+                Complaint::error(message)
+                    .hint("a number is written in decimal, without sign and leading zeros"),
+            )
+        }
         Resolved::Null => {
             let complaint = Complaint::error(format!(
                 "{} must be {what}, but is empty",
@@ -638,7 +568,7 @@ fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
 
 fn join(parent: &str, name: &str) -> String {
     // Whole names only: a key of the language is short.
-    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
     match parent {
         "" => name,
         _ => format!("{parent}.{name}"),
@@ -656,5 +586,103 @@ fn subject(path: &str) -> String {
     match path.ends_with(']') {
         true => format!("an entry of `{}`", last_key(path)),
         false => format!("`{}`", last_key(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source_map::SourceMap;
+    use crate::{HostFileError, HostFiles, RecipeSource, reader};
+
+    #[derive(Debug)]
+    struct AnyFile;
+
+    impl HostFiles for AnyFile {
+        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
+            Ok(path.to_path_buf())
+        }
+    }
+
+    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
+        visit(table);
+        for inner in table.keys.iter().filter_map(|key| key.shape.inner()) {
+            every_table(inner, visit);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_and_its_example_is_valid() {
+        let mut keys = 0;
+        every_table(&RECIPE, &mut |table| {
+            for key in table.keys {
+                let name = format!("{}.{}", table.path, key.name);
+                assert!(key.about.ends_with('.'), "{name}: what does it do?");
+                if matches!(key.shape, Shape::Later) {
+                    continue;
+                }
+                assert!(!key.example.is_empty() && !key.default.is_empty(), "{name}");
+                // An ellipsis stands for something that nobody should copy.
+                if key.example.contains('…') {
+                    continue;
+                }
+                let text = format!("{}: {}\n", key.name, key.example);
+                let map = SourceMap::new(Path::new("example"), &text);
+                let mut findings = Findings::new(&map);
+                let root = reader::read(&map, &mut findings).expect(&name);
+                let NodeKind::Mapping(entries) = &root.kind else {
+                    panic!("{name}");
+                };
+                let place = Place {
+                    span: 0..0,
+                    key: key.name.into(),
+                };
+                let mut checker = Checker {
+                    findings: &mut findings,
+                };
+                checker.value(&entries[0].1, &key.shape, place, key.example);
+                assert_eq!(findings.into_sorted(), [], "{name}");
+                keys += 1;
+            }
+        });
+        assert!(keys > 40, "{keys}");
+    }
+
+    #[test]
+    fn no_key_has_the_name_of_another_as_its_own() {
+        every_table(&RECIPE, &mut |table| {
+            let mut names = BTreeSet::new();
+            for key in table.keys {
+                assert!(
+                    names.insert(key.name),
+                    "{}.{} is there twice",
+                    table.path,
+                    key.name
+                );
+            }
+            for also in table.keys.iter().flat_map(|key| key.also) {
+                assert!(
+                    !names.contains(also),
+                    "{}: `{also}` is a key itself",
+                    table.path
+                );
+            }
+        });
+    }
+
+    #[test]
+    fn the_examples_of_tables_check_clean() {
+        every_table(&RECIPE, &mut |table| {
+            let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{}", table.example);
+            let source = RecipeSource {
+                name: Path::new("example"),
+                text: text.as_bytes(),
+            };
+            let outcome = crate::read(source, &AnyFile);
+            assert_eq!(outcome.findings, [], "{}", table.path);
+            assert!(outcome.plan.is_some());
+        });
     }
 }

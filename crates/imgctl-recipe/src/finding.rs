@@ -170,7 +170,7 @@ pub(crate) fn quoted(text: &str) -> String {
             out.push('…');
             break;
         }
-        if character.is_control() || is_invisible(character) {
+        if is_harmful(character) {
             out.extend(character.escape_default());
         } else {
             out.push(character);
@@ -180,9 +180,10 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// Characters that reorder or hide the text around them.
-fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Control characters, and those that reorder or hide the text around them.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

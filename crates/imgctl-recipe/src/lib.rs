@@ -29,6 +29,7 @@
 //! Deliberately absent: drawing findings (the command line does), and doing what a plan says (`imgctl-core` does).
 
 mod check;
+mod fields;
 mod finding;
 mod kinds;
 mod node;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
-use crate::finding::{Complaint, Findings, Place};
+use crate::finding::{Complaint, Findings, Place, is_harmful};
 use crate::node::{Node, NodeKind, Scalar};
 use crate::source_map::SourceMap;
 
@@ -169,13 +169,19 @@ impl Reader<'_, '_> {
 
     fn syntax(&mut self, error: &ScanError) {
         let at = self.source.byte_of(error.marker().index());
+        let next = self
+            .source
+            .text
+            .get(at..)
+            .and_then(|rest| rest.chars().next());
+        let length = next.filter(|c| !c.is_control()).map_or(0, char::len_utf8);
         let (message, hint) = explain(error.info());
         let complaint = Complaint::error(message);
         let complaint = match hint {
             Some(hint) => complaint.hint(hint),
             None => complaint,
         };
-        self.refuse(at..at, complaint);
+        self.refuse(at..at + length, complaint);
     }
 
     fn refuse(&mut self, span: Range<usize>, complaint: Complaint) {
@@ -192,25 +198,63 @@ impl Reader<'_, '_> {
 
 /// The parser's words for a syntax error, and a remedy for the frequent ones.
 fn explain(info: &str) -> (String, Option<&'static str>) {
-    let hint = if info.contains("mapping values are not allowed") {
-        Some(
+    const REMEDIES: [(&str, &str); 13] = [
+        (
+            "mapping values are not allowed",
             "a value that contains `: ` needs quotes; a nested key needs a line of its own, further right",
-        )
-    } else if info.contains("tabs") {
-        Some("YAML is indented with spaces, not tabs")
-    } else if info.contains("unexpected character") {
-        Some("a value that begins with this character needs quotes")
-    } else if info.contains("simple key expect") {
-        Some("each entry of a mapping is `key: value`; a text of several lines begins with `|`")
-    } else if info.contains("node content") {
-        Some("a `[` or `{` is perhaps not closed, or a value is missing")
-    } else if info.contains("unknown anchor") {
-        Some("anchors and aliases are not supported; a value that begins with `*` needs quotes")
-    } else if info.contains("unprintable") {
-        Some("remove the control character, or write it as an escape in double quotes")
-    } else {
-        None
+        ),
+        ("tab", "YAML is indented with spaces, not tabs"),
+        (
+            "unexpected character",
+            "a value that begins with this character needs quotes",
+        ),
+        (
+            "simple key expect",
+            "each entry of a mapping is `key: value`; a text of several lines begins with `|`",
+        ),
+        (
+            "node content",
+            "a `[` or `{` is perhaps not closed, or a value is missing",
+        ),
+        (
+            "unknown anchor",
+            "anchors and aliases are not supported; a value that begins with `*` needs quotes",
+        ),
+        (
+            "unprintable",
+            "remove the control character, or write it as an escape in double quotes",
+        ),
+        (
+            "escape character",
+            "use single quotes, in which `\\` is an ordinary character",
+        ),
+        (
+            "quoted scalar",
+            "the quote that begins here is perhaps not closed",
+        ),
+        (
+            "flow",
+            "a `,`, `]` or `}` is missing, or a value needs quotes",
+        ),
+        (
+            "expected '-' indicator",
+            "the keys of one list entry begin in the same column",
+        ),
+        (
+            "expected key",
+            "the keys of one mapping begin in the same column",
+        ),
+        ("recursion limit", "lists and mappings are nested too deep"),
+    ];
+    let remedy = REMEDIES.iter().find(|(words, _)| info.contains(words));
+    let printable: String = info.chars().filter(|c| !is_harmful(*c)).collect();
+    // The parser quotes as `this'.
+    let printable = match printable.split_once('`') {
+        Some((before, quoted)) => format!("{before}`{}", quoted.replace('\'', "`")),
+        None => printable,
     };
-    let printable: String = info.chars().filter(|c| !c.is_control()).collect();
-    (format!("YAML syntax: {printable}"), hint)
+    (
+        format!("YAML syntax: {printable}"),
+        remedy.map(|(_, hint)| *hint),
+    )
 }

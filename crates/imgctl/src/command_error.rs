@@ -98,7 +98,7 @@ impl CommandError {
 
     /// The same failure, counted as a mistake on the command line: a recipe that is not there.
     #[must_use]
-    pub(crate) fn as_usage(mut self) -> Self {
+    pub(crate) fn into_usage(mut self) -> Self {
         self.kind = CommandErrorKind::Usage;
         self
     }

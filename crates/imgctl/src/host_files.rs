@@ -13,10 +13,12 @@ pub(crate) fn read_recipe(path: &Path) -> CommandResult<Vec<u8>> {
     let read = || {
         let mut bytes = Vec::new();
         let limit = u64::try_from(MAX_RECIPE_BYTES).unwrap_or(u64::MAX);
-        File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        File::open(path)?
+            .take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    read().map_err(|source| CommandError::file("read the recipe", path, source).as_usage())
+    read().map_err(|source| CommandError::file("read the recipe", path, source).into_usage())
 }
 
 /// The local files that a recipe names, found from its folder.
@@ -54,7 +56,10 @@ impl HostFiles for RecipeFolder<'_> {
 /// Fails early where [`write_whole`] would fail after a long run.
 pub(crate) fn check_writable(what: &str, path: &Path) -> CommandResult {
     if path.is_dir() {
-        return Err(CommandError::usage(format!("the {what} {} is a folder", path.display())));
+        return Err(CommandError::usage(format!(
+            "the {what} {} is a folder",
+            path.display()
+        )));
     }
     temporary(path)
         .map(drop)
@@ -158,7 +163,10 @@ mod tests {
         let host = RecipeFolder::of(&recipe);
         let find = |name: &str| host.source_file(Path::new(name));
         assert_eq!(find("motd"), Ok(folder.path().join("motd")));
-        assert_eq!(find(folder.path().join("motd").to_str().unwrap()), Ok(folder.path().join("motd")));
+        assert_eq!(
+            find(folder.path().join("motd").to_str().unwrap()),
+            Ok(folder.path().join("motd"))
+        );
         assert_eq!(find("missing"), Err(HostFileError::NotFound));
         assert_eq!(find("motd/x"), Err(HostFileError::NotFound));
         assert_eq!(find("d"), Err(HostFileError::IsADirectory));

@@ -14,8 +14,12 @@ pub(crate) fn guard(main: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> Exit
 
 fn report(info: &PanicHookInfo<'_>) {
     let what = info.payload_as_str().unwrap_or("no message");
-    let place = info.location().map_or_else(String::new, |location| format!(" at {location}"));
-    Ui.error(&*Box::<dyn std::error::Error>::from(format!("a bug in imgctl: {what}{place}")));
+    let place = info
+        .location()
+        .map_or_else(String::new, |location| format!(" at {location}"));
+    Ui.error(&*Box::<dyn std::error::Error>::from(format!(
+        "a bug in imgctl: {what}{place}"
+    )));
     Ui.hint(concat!(
         "please report this message and the command that led to it (imgctl ",
         env!("CARGO_PKG_VERSION"),

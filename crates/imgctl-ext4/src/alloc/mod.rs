@@ -79,6 +79,25 @@ impl Space {
         self.groups.get(group as usize).map_or(0, |space| space.table_end)
     }
 
+    /// How many leading inodes of a group's table are in use by now.
+    pub(crate) fn table_end(&self, volume: &Volume, group: u32) -> u32 {
+        let per_group = volume.superblock.inodes_per_group;
+        self.groups.get(group as usize).map_or(0, |space| {
+            if space.group.flags.contains(GroupFlags::INODE_UNINIT) {
+                0
+            } else {
+                per_group.saturating_sub(space.group.unused_inodes)
+            }
+        })
+    }
+
+    /// Whether any bitmap has changed.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.groups
+            .iter()
+            .any(|space| space.blocks_changed || space.inodes_changed)
+    }
+
     pub(crate) fn descriptor(&self, group: u32) -> Option<&Group> {
         self.groups.get(group as usize).map(|space| &space.group)
     }

@@ -4,7 +4,11 @@
 mod block;
 mod hash;
 mod htree;
+#[cfg(test)]
+mod kernel_tests;
 mod space;
+#[cfg(test)]
+pub(crate) mod test_image;
 #[cfg(test)]
 mod tests;
 

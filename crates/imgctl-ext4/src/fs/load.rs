@@ -1,6 +1,7 @@
 //! Bringing inodes and directories into memory, and keeping some of them there.
 
 use super::{Ext4, ROOT_INODE};
+use crate::content::Content;
 use crate::directory::{Directory, DirectoryParams};
 use crate::error::{Error, Result, Structure};
 use crate::extents::Piece;
@@ -47,14 +48,13 @@ impl Cache {
         self.directories.insert(number, directory.clone());
     }
 
-    /// Forgets what is about to be changed, so that it is not kept twice.
-    pub(super) fn forget(&mut self, number: u32) {
+    /// Forgets a node that is about to be changed, so that it is not kept twice.
+    fn forget_node(&mut self, number: u32) {
         self.nodes.remove(&number);
-        self.directories.remove(&number);
     }
 
-    pub(super) fn forget_table(&mut self) {
-        self.table_block = None;
+    fn forget_directory(&mut self, number: u32) {
+        self.directories.remove(&number);
     }
 }
 
@@ -82,6 +82,12 @@ impl Ext4 {
         if let Some(node) = self.nodes.get(&number) {
             return Ok(node.clone());
         }
+        if self.cleared.contains(&number) {
+            return Err(Error::request(
+                ErrorKind::NotFound,
+                format!("inode {number} was removed"),
+            ));
+        }
         if let Some(node) = self.cache().nodes.get(&number) {
             return Ok(node.clone());
         }
@@ -89,6 +95,48 @@ impl Ext4 {
         let node = Arc::new(Node::decode(&self.volume, number, inode)?);
         self.cache().put_node(&node);
         Ok(node)
+    }
+
+    /// The node, to be changed.
+    pub(super) fn node_mut(&mut self, number: u32) -> Result<&mut Node> {
+        if !self.nodes.contains_key(&number) {
+            let node = self.node(number)?;
+            self.cache().forget_node(number);
+            self.nodes.insert(number, node);
+        }
+        let node = self.nodes.get_mut(&number).map(Arc::make_mut);
+        node.ok_or_else(|| Error::corrupt(Structure::Inode(number), "it is lost"))
+    }
+
+    /// The node's content, to be changed.
+    pub(super) fn content(&mut self, number: u32) -> Result<Content<'_>> {
+        self.node_mut(number)?;
+        let node = self.nodes.get_mut(&number).map(Arc::make_mut);
+        Ok(Content {
+            volume: &self.volume,
+            space: &mut self.space,
+            node: node.ok_or_else(|| Error::corrupt(Structure::Inode(number), "it is lost"))?,
+        })
+    }
+
+    /// The directory's entries, to be changed.
+    pub(super) fn directory_mut(&mut self, number: u32) -> Result<&mut Directory> {
+        if !self.directories.contains_key(&number) {
+            let directory = self.directory(number)?;
+            self.cache().forget_directory(number);
+            self.directories.insert(number, directory);
+        }
+        let directory = self.directories.get_mut(&number).map(Arc::make_mut);
+        directory.ok_or_else(|| Error::corrupt(Structure::Directory(number), "it is lost"))
+    }
+
+    /// Forgets an inode that is no more.
+    pub(super) fn forget(&mut self, number: u32) {
+        self.nodes.remove(&number);
+        self.directories.remove(&number);
+        let mut cache = self.cache();
+        cache.forget_node(number);
+        cache.forget_directory(number);
     }
 
     /// Reads an inode's record from its table.

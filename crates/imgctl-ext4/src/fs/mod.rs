@@ -1,9 +1,12 @@
 //! The filesystem: opening it, and what all its operations share.
 
 mod attributes;
+mod commit;
 mod load;
+mod names;
 mod probe;
 mod read;
+mod write;
 
 pub use probe::{Summary, probe};
 
@@ -15,7 +18,7 @@ use crate::node::Node;
 use crate::volume::Volume;
 use imgctl_block::BlockDevice;
 use imgctl_vfs::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// The root directory's inode.
@@ -41,6 +44,8 @@ pub struct Ext4 {
     nodes: BTreeMap<u32, Arc<Node>>,
     /// Directories that were changed.
     directories: BTreeMap<u32, Arc<Directory>>,
+    /// Inodes that were removed and whose records have to be wiped.
+    cleared: BTreeSet<u32>,
     cache: Mutex<load::Cache>,
 }
 
@@ -78,6 +83,7 @@ impl Ext4 {
             read_only: options.read_only,
             nodes: BTreeMap::new(),
             directories: BTreeMap::new(),
+            cleared: BTreeSet::new(),
             cache: Mutex::default(),
         };
         fs.directory(ROOT_INODE)?;

@@ -6,6 +6,8 @@ mod block;
 mod entry;
 mod inline;
 #[cfg(test)]
+mod kernel_tests;
+#[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;

@@ -151,7 +151,7 @@ users:
         Key::new(
             "ssh_authorized_keys",
             Shape::List(&Shape::Text(&kinds::SSH_KEY)),
-            "[\"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me\"]",
+            "[\"ssh-ed25519 AAAA… me\"]",
             "Public keys that may log in, each as a line of `authorized_keys`: options, type, key, comment.",
         )
         .required()

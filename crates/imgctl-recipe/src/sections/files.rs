@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::Context;
 use crate::HostFileError;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
 use crate::kinds::{compile, compile_glob, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
@@ -78,6 +78,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
             );
             None
         }
+        (Some("symlink"), None) if entry.is_incomplete() => None,
         (Some("symlink"), None) => {
             let complaint =
                 Complaint::error("a symbolic link needs a `target`").hint("add `target: …`");
@@ -95,6 +96,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
             None
         }
         (_, Some(deed)) => regular(entry, deed, context),
+        (Some(_), None) if entry.is_incomplete() => None,
         (Some(_), None) => {
             let complaint = Complaint::error("a regular file needs `content`, `source`, `append` or `line`")
                 .hint("write `content: \"\"` for an empty file; leave `type` out to change only mode and owner");
@@ -205,7 +207,7 @@ fn metadata_only(
     if METADATA.iter().any(|key| entry.has(key)) {
         return Some(FileAction::Metadata);
     }
-    if !entry.has("match") {
+    if !entry.has("match") && !entry.is_incomplete() {
         let complaint = Complaint::error("the entry does not say what should be at its path")
             .hint("add `content`, `source`, `target`, `append`, `line`, `type: directory`, `state: absent` or `mode`");
         context.report(place, complaint);

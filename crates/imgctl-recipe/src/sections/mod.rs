@@ -7,7 +7,7 @@ mod services;
 mod users;
 
 use crate::HostFiles;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::{Complaint, Findings, Place};
 use crate::plan::{Plan, Sourced};
 

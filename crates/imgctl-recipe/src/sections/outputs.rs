@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::Context;
-use crate::check::{Checked, Fields, Value};
+use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Place};
 use crate::plan::{
     ChecksumKind, Compression, CompressionKind, OutputDefaults, OutputFormat, OutputImage, Outputs,

@@ -1,7 +1,7 @@
 //! `reset`: what must not travel to clones.
 
 use super::Context;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::plan::{MachineId, Reset, ResetOperation, ResetProfile, Sourced};
 
 pub(super) fn reset(fields: &Fields<'_>, context: &Context<'_, '_>) -> Option<Sourced<Reset>> {

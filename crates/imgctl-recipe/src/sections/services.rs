@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::kinds::full_name;
 use crate::plan::{Services, Sourced};
@@ -15,24 +15,15 @@ pub(super) fn services(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Se
     let enable = units(section, "enable", context);
     let disable = units(section, "disable", context);
     let mask = units(section, "mask", context);
-    for (list, units) in [("disable", &disable), ("mask", &mask)] {
-        let enabled: BTreeMap<_, _> = enable
-            .iter()
-            .map(|unit| (&unit.value, unit.origin.line))
-            .collect();
-        let places: Vec<_> = section.texts(list).collect();
-        for unit in units {
-            let Some(line) = enabled.get(&unit.value) else {
-                continue;
-            };
-            let place = places
-                .iter()
-                .find(|(name, _)| full_name(name) == unit.value);
-            if let Some((_, place)) = place {
-                let message = format!(
-                    "`{}` is in `{list}` and in `enable` (line {line})",
-                    unit.value
-                );
+    let enabled: BTreeMap<_, _> = enable
+        .iter()
+        .map(|unit| (&unit.value, unit.origin.line))
+        .collect();
+    for list in ["disable", "mask"] {
+        for (name, place) in section.texts(list) {
+            let unit = full_name(name);
+            if let Some(line) = enabled.get(&unit) {
+                let message = format!("`{unit}` is in `{list}` and in `enable` (line {line})");
                 context.report(
                     place,
                     Complaint::error(message).hint("remove it from one of them"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Context;
-use crate::check::Fields;
+use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::plan::{Sourced, User};
 
@@ -37,7 +37,7 @@ fn keys(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     let mut seen = BTreeMap::new();
     for (key, place) in entry.texts("ssh_authorized_keys") {
-        let key = key.trim_matches([' ', '\t']);
+        let key = key.trim_matches([' ', '\t', '\n']);
         if let Some(first) = seen.insert(key, context.line(place)) {
             context.report(
                 place,

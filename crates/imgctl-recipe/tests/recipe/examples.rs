@@ -1,7 +1,7 @@
 //! The recipes in examples/ check clean.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
     Content, FileAction, MachineId, Plan, Principal, RecipeSource, ResetOperation, read,
@@ -34,10 +34,15 @@ fn examples_check_clean() {
     }
 }
 
-#[test]
-fn the_whole_language_becomes_a_plan() {
+/// A recipe with every key, and its folder.
+fn everything() -> (Plan, PathBuf) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid");
-    let plan = plan_of(&folder.join("everything.yaml"));
+    (plan_of(&folder.join("everything.yaml")), folder)
+}
+
+#[test]
+fn every_section_is_in_the_plan() {
+    let (plan, _) = everything();
     assert_eq!(plan.name.as_deref(), Some("everything"));
     let hostname = plan.hostname.unwrap();
     assert_eq!(hostname.value, "golden");
@@ -66,6 +71,17 @@ fn the_whole_language_becomes_a_plan() {
         [(ResetOperation::Logs, false), (ResetOperation::Tmp, true)]
     );
 
+    let outputs = plan.outputs;
+    let image = outputs.image.unwrap().value;
+    assert_eq!(image.path, Path::new("out/golden.qcow2"));
+    assert_eq!(image.compression.unwrap().level, Some(19));
+    assert_eq!(outputs.defaults.compression.unwrap().level, Some(9));
+    assert_eq!(outputs.checksums.len(), 2);
+}
+
+#[test]
+fn every_kind_of_file_is_in_the_plan() {
+    let (plan, folder) = everything();
     let files: Vec<_> = plan.files.iter().map(|file| &file.value).collect();
     assert_eq!(
         files[0].action,
@@ -102,11 +118,4 @@ fn the_whole_language_becomes_a_plan() {
         FileAction::Content(Content::Inline(String::new()))
     );
     assert_eq!(plan.files[8].origin.key, "files[8]");
-
-    let outputs = plan.outputs;
-    let image = outputs.image.unwrap().value;
-    assert_eq!(image.path, Path::new("out/golden.qcow2"));
-    assert_eq!(image.compression.unwrap().level, Some(19));
-    assert_eq!(outputs.defaults.compression.unwrap().level, Some(9));
-    assert_eq!(outputs.checksums.len(), 2);
 }

@@ -31,13 +31,18 @@ pub(crate) struct CatArgs {
 }
 
 pub(crate) fn cat(ui: &Ui, args: &CatArgs) -> CommandResult {
-    let paths: Vec<GuestPath> =
-        args.paths.iter().map(|path| super::guest_path(path.as_bytes())).collect::<CommandResult<_>>()?;
+    let paths: Vec<GuestPath> = args
+        .paths
+        .iter()
+        .map(|path| super::guest_path(path.as_bytes()))
+        .collect::<CommandResult<_>>()?;
     let opened = imgctl_core::open_guest(&args.image, &args.input.options())?;
     let tree = opened.tree();
     // Nothing is printed when one of them is missing.
-    let nodes: Vec<TreeNode> =
-        paths.iter().map(|path| regular_file(tree, path, &args.image)).collect::<CommandResult<_>>()?;
+    let nodes: Vec<TreeNode> = paths
+        .iter()
+        .map(|path| regular_file(tree, path, &args.image))
+        .collect::<CommandResult<_>>()?;
     let mut out = ui.data();
     for (path, node) in paths.iter().zip(nodes) {
         copy(&mut out, tree, node, path, &args.image)?;
@@ -81,5 +86,8 @@ fn copy(out: &mut impl Write, tree: &Tree, node: TreeNode, path: &GuestPath, ima
 }
 
 fn cannot_read(path: &GuestPath, image: &Path, source: imgctl_vfs::Error) -> CommandError {
-    CommandError::guest(format!("cannot read {} in {}", EscapedBytes(path.as_bytes()), image.display()), source)
+    CommandError::guest(
+        format!("cannot read {} in {}", EscapedBytes(path.as_bytes()), image.display()),
+        source,
+    )
 }

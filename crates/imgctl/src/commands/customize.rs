@@ -18,15 +18,15 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
   imgctl customize base.qcow2 --recipe golden.yaml --dry-run
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
-  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --receipt golden.json
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free       only repack
 
-Standard output carries only what is asked for: the changes of a dry run, or the receipt with --json. The summary and
-warnings go to standard error. In the list of changes, A is added, M modified, D deleted.
+Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D deleted), or the \
+receipt with --json. The summary and warnings go to standard error.
 
 Environment:
-  SOURCE_DATE_EPOCH   the time, in seconds since 1970, that new files and changes are stamped with; without it the
-                      newest time that the image's filesystems record of themselves";
+  SOURCE_DATE_EPOCH  The time that changes are stamped with, in seconds since 1970 [default: the newest time that \
+the image's filesystems record]";
 
 /// Change what is inside an image and write a new one
 ///
@@ -67,7 +67,7 @@ pub(crate) struct CustomizeArgs {
 #[command(next_help_heading = "Output")]
 struct OutputArgs {
     /// Image to write [default: the recipe's `outputs`]
-    #[arg(short, long = "output", value_name = "OUT")]
+    #[arg(short = 'o', long = "output", value_name = "OUT")]
     path: Option<PathBuf>,
     /// Replace the output if it exists
     #[arg(long)]
@@ -151,7 +151,11 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
         path,
         format,
         compression,
-    } = outputs.image.as_ref().map(|image| image.value.clone()).unwrap_or_default();
+    } = outputs
+        .image
+        .as_ref()
+        .map(|image| image.value.clone())
+        .unwrap_or_default();
     let path = args.path.clone().unwrap_or(path);
     if path.as_os_str().is_empty() {
         return Err(CommandError::usage("no output is named")
@@ -162,13 +166,18 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
         Format::Qcow2 => OutputFormat::Qcow2,
     });
     if wanted.or(format).is_none() && path.extension().is_some_and(|extension| extension == "raw") {
-        ui.warning(format_args!("{} will be a qcow2 image; use --format raw for a raw one", path.display()));
+        ui.warning(format_args!(
+            "{} will be a qcow2 image; use --format raw for a raw one",
+            path.display()
+        ));
     }
     let format = wanted.or(format).unwrap_or(OutputFormat::Qcow2);
     if format == OutputFormat::Raw && (args.thin || args.compress.is_some()) {
         let option = if args.thin { "--thin" } else { "--compress" };
-        return Err(CommandError::usage(format!("{option} cannot be used with a raw output"))
-            .hint("write a qcow2 with --format qcow2, or leave the option out"));
+        return Err(
+            CommandError::usage(format!("{option} cannot be used with a raw output"))
+                .hint("write a qcow2 with --format qcow2, or leave the option out"),
+        );
     }
     Ok(OutputOptions {
         path,
@@ -211,11 +220,19 @@ fn reference_time() -> CommandResult<Option<i64>> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(None);
     };
-    let seconds = value.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    seconds.and_then(|seconds| seconds.parse().ok()).map(Some).ok_or_else(|| {
-        CommandError::usage(format!("SOURCE_DATE_EPOCH is not a number of seconds: {}", value.display()))
+    let seconds = value
+        .to_str()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    seconds
+        .and_then(|seconds| seconds.parse().ok())
+        .map(Some)
+        .ok_or_else(|| {
+            CommandError::usage(format!(
+                "SOURCE_DATE_EPOCH is not a number of seconds: {}",
+                value.display()
+            ))
             .hint("set it to seconds since 1970, as `git log -1 --format=%ct` prints them, or unset it")
-    })
+        })
 }
 
 /// `zlib`, `zstd:19`, `none`.
@@ -250,7 +267,9 @@ mod tests {
         assert_eq!(level("zlib:9"), Ok(Some(9)));
         assert_eq!(level("zstd:22"), Ok(Some(22)));
         assert_eq!(level("none"), Ok(None));
-        for text in ["zlib:0", "zlib:10", "zstd:23", "zstd:", "zstd:-1", "none:1", "lz4", "", ":3", "zlib:1:2"] {
+        for text in [
+            "zlib:0", "zlib:10", "zstd:23", "zstd:", "zstd:-1", "none:1", "lz4", "", ":3", "zlib:1:2",
+        ] {
             assert!(compression(text).is_err(), "{text}");
         }
     }

@@ -5,7 +5,7 @@ use crate::command_error::{CommandError, CommandResult};
 use crate::ui::{Ui, columns};
 use clap::Args;
 use imgctl_core::Inspection;
-use imgctl_core::inspection::{GuestInspection, PartitionInspection, Usage};
+use imgctl_core::{GuestInspection, PartitionInspection, Usage};
 use indicatif::HumanBytes;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -35,18 +35,32 @@ pub(crate) fn inspect(ui: &Ui, args: &InspectArgs) -> CommandResult {
         return super::print_json(ui, &inspection);
     }
     let mut out = ui.data();
-    out.write_all(text(&inspection).as_bytes()).and_then(|()| out.flush()).map_err(CommandError::stdout)
+    out.write_all(text(&inspection).as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(CommandError::stdout)
 }
 
 fn text(inspection: &Inspection) -> String {
     let mut text = columns("", &[], &image_rows(inspection));
     if !inspection.partitions.is_empty() {
         text.push('\n');
-        text.push_str(&columns("", &[true, true, true], &partition_rows(&inspection.partitions)));
+        text.push_str(&columns(
+            "",
+            &[true, true, true],
+            &partition_rows(&inspection.partitions),
+        ));
     }
-    let features = inspection.partitions.iter().filter(|partition| !partition.features.is_empty());
+    let features = inspection
+        .partitions
+        .iter()
+        .filter(|partition| !partition.features.is_empty());
     let features: Vec<Vec<String>> = features
-        .map(|partition| row(&format!("features of {}", place(partition.number)), &partition.features.join(" ")))
+        .map(|partition| {
+            row(
+                &format!("features of {}", place(partition.number)),
+                &partition.features.join(" "),
+            )
+        })
         .collect();
     text.push_str(&section(&features));
     if let Some(guest) = &inspection.guest {
@@ -56,7 +70,9 @@ fn text(inspection: &Inspection) -> String {
         let note = partition.note.as_ref()?;
         Some(row("note", &format!("{}: {note}", place(partition.number))))
     });
-    let notes: Vec<Vec<String>> = notes.chain(inspection.notes.iter().map(|note| row("note", note))).collect();
+    let notes: Vec<Vec<String>> = notes
+        .chain(inspection.notes.iter().map(|note| row("note", note)))
+        .collect();
     text.push_str(&section(&notes));
     text
 }
@@ -96,7 +112,9 @@ fn image_rows(inspection: &Inspection) -> Vec<Vec<String>> {
 }
 
 fn partition_rows(partitions: &[PartitionInspection]) -> Vec<Vec<String>> {
-    let header = ["nr", "start", "size", "for", "holds", "label", "used", "uuid", "partuuid"];
+    let header = [
+        "nr", "start", "size", "for", "holds", "label", "used", "uuid", "partuuid",
+    ];
     let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(partitions.iter().map(|partition| {
@@ -132,11 +150,16 @@ fn guest_rows(guest: &GuestInspection) -> Vec<Vec<String>> {
     }
     rows.extend(guest.kernels.iter().map(|kernel| row("kernel", kernel)));
     if let Some(packages) = &guest.packages {
-        let installed = packages.installed.map_or_else(|| "not counted".to_owned(), |count| count.to_string());
+        let installed = packages
+            .installed
+            .map_or_else(|| "not counted".to_owned(), |count| count.to_string());
         rows.push(row("packages", &format!("{installed} ({})", packages.database)));
     }
     rows.extend(guest.mounts.iter().map(|mount| {
-        row("mount", &format!("{} from {} ({})", mount.path, place(mount.partition), mount.filesystem))
+        row(
+            "mount",
+            &format!("{} from {} ({})", mount.path, place(mount.partition), mount.filesystem),
+        )
     }));
     rows
 }

@@ -65,7 +65,9 @@ pub(crate) fn ls(ui: &Ui, args: &LsArgs) -> CommandResult {
         false => entries.iter().map(|entry| name(entry) + "\n").collect(),
     };
     let mut out = ui.data();
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CommandError::stdout)
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(CommandError::stdout)
 }
 
 fn entries(tree: &Tree, path: &GuestPath, recursive: bool) -> imgctl_vfs::Result<Vec<Entry>> {
@@ -85,7 +87,10 @@ fn entries(tree: &Tree, path: &GuestPath, recursive: bool) -> imgctl_vfs::Result
             .collect();
     }
     let names = tree.read_dir(start.node)?;
-    names.into_iter().map(|(name, node)| Entry::new(tree, start.path.join(&name), node)).collect()
+    names
+        .into_iter()
+        .map(|(name, node)| Entry::new(tree, start.path.join(&name), node))
+        .collect()
 }
 
 impl Entry {
@@ -108,7 +113,10 @@ fn long(entries: &[Entry], name: impl Fn(&Entry) -> String) -> String {
                 FileKind::CharDevice(major, minor) | FileKind::BlockDevice(major, minor) => format!("{major},{minor}"),
                 _ => metadata.size.to_string(),
             };
-            let target = entry.target.as_deref().map(|target| format!(" -> {}", EscapedBytes(target)));
+            let target = entry
+                .target
+                .as_deref()
+                .map(|target| format!(" -> {}", EscapedBytes(target)));
             vec![
                 symbolic_mode(metadata),
                 metadata.links.to_string(),
@@ -202,12 +210,22 @@ mod tests {
     fn tree() -> Tree {
         let mut fs = ModelFs::new(Timestamp::from_seconds(0));
         let root = fs.root();
-        let node = |kind, mode| NewNode { kind, mode, uid: 0, gid: 42, target: Vec::new() };
+        let node = |kind, mode| NewNode {
+            kind,
+            mode,
+            uid: 0,
+            gid: 42,
+            target: Vec::new(),
+        };
         let etc = fs.create(root, b"etc", &node(FileKind::Directory, 0o1777)).unwrap();
         let file = fs.create(etc, b"evil\x1b[2J", &node(FileKind::File, 0o4640)).unwrap();
         fs.write_at(file, 0, b"hello").unwrap();
-        fs.create(etc, b"null", &node(FileKind::CharDevice(1, 3), 0o666)).unwrap();
-        let link = NewNode { target: b"../nowhere\n".to_vec(), ..node(FileKind::Symlink, 0o777) };
+        fs.create(etc, b"null", &node(FileKind::CharDevice(1, 3), 0o666))
+            .unwrap();
+        let link = NewNode {
+            target: b"../nowhere\n".to_vec(),
+            ..node(FileKind::Symlink, 0o777)
+        };
         fs.create(root, b"link", &link).unwrap();
         Tree::new("test", Box::new(fs))
     }
@@ -232,8 +250,14 @@ crw-rw-rw-  1  0  42  1,3  1970-01-01 00:00:00  /etc/null
     #[test]
     fn recursion_shows_parents_before_their_children() {
         let lines = listing("/", true);
-        let names: Vec<&str> = lines.lines().filter_map(|line| line.split("00:00:00  ").nth(1)).collect();
-        assert_eq!(names, ["/etc", "/etc/evil\\x1b[2J", "/etc/null", "/link -> ../nowhere\\x0a"]);
+        let names: Vec<&str> = lines
+            .lines()
+            .filter_map(|line| line.split("00:00:00  ").nth(1))
+            .collect();
+        assert_eq!(
+            names,
+            ["/etc", "/etc/evil\\x1b[2J", "/etc/null", "/link -> ../nowhere\\x0a"]
+        );
     }
 
     #[test]

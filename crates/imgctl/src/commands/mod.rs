@@ -54,7 +54,9 @@ impl InputArgs {
 fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
     let json = json(value)?;
     let mut out = ui.data();
-    out.write_all(json.as_bytes()).and_then(|()| out.flush()).map_err(CommandError::stdout)
+    out.write_all(json.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(CommandError::stdout)
 }
 
 /// `value` as indented JSON that ends in a line break, harmless for a terminal.
@@ -106,7 +108,12 @@ mod tests {
     fn json_for_a_terminal_means_the_same() {
         let hostile = "a\u{1b}\u{7f}\u{9b}\u{202e}\n\\é";
         let text = json(&[hostile]).unwrap();
-        assert!(!text.trim_end().contains(|character| character != '\n' && is_harmful(character)), "{text}");
+        assert!(
+            !text
+                .trim_end()
+                .contains(|character| character != '\n' && is_harmful(character)),
+            "{text}"
+        );
         let read: Vec<String> = serde_json::from_str(&text).unwrap();
         assert_eq!(read, [hostile]);
     }

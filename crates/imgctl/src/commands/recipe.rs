@@ -1,9 +1,9 @@
 //! `imgctl recipe check`, and how every command reads a recipe.
 
 use crate::command_error::{CommandError, CommandResult};
-use crate::ui::Ui;
 use crate::diagnostics;
 use crate::host_files::{self, RecipeFolder};
+use crate::ui::Ui;
 use clap::{Args, Subcommand};
 use imgctl_recipe::{Finding, Plan, RecipeSource, Severity};
 use serde::Serialize;
@@ -46,10 +46,16 @@ pub(crate) struct ReadRecipe {
 impl ReadRecipe {
     pub(crate) fn open(path: &Path) -> CommandResult<Self> {
         let bytes = host_files::read_recipe(path)?;
-        let source = RecipeSource { name: path, text: &bytes };
+        let source = RecipeSource {
+            name: path,
+            text: &bytes,
+        };
         let outcome = imgctl_recipe::read(source, &RecipeFolder::of(path));
         // Findings speak of the text only as far as it is UTF-8.
-        let text = bytes.utf8_chunks().next().map_or_else(String::new, |chunk| chunk.valid().to_owned());
+        let text = bytes
+            .utf8_chunks()
+            .next()
+            .map_or_else(String::new, |chunk| chunk.valid().to_owned());
         Ok(Self {
             text,
             findings: outcome.findings,
@@ -63,9 +69,9 @@ impl ReadRecipe {
             ui.status(format_args!("{}\n", diagnostics::draw(&self.text, &self.findings)));
         }
         let count = Count::of(&self.findings);
-        self.plan.filter(|_| count.errors == 0).ok_or_else(|| {
-            CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error")))
-        })
+        self.plan
+            .filter(|_| count.errors == 0)
+            .ok_or_else(|| CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error"))))
     }
 }
 
@@ -97,7 +103,10 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
             0 => String::new(),
             warnings => format!(" and {}", plural(warnings, "warning")),
         };
-        return Err(CommandError::usage(format!("{}{warnings}", plural(count.errors, "error"))));
+        return Err(CommandError::usage(format!(
+            "{}{warnings}",
+            plural(count.errors, "error")
+        )));
     }
     if !args.json {
         ui.status(format_args!(

@@ -3,7 +3,8 @@
 use super::kind_name;
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
-use imgctl_core::{Change, ChangeKind, Receipt, Snapshot};
+use imgctl_core::Receipt;
+use imgctl_core::guest::{Change, ChangeKind, Snapshot};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
 use std::io::{self, Write};
@@ -50,11 +51,20 @@ fn description(state: &Snapshot) -> String {
 
 fn difference(before: &Snapshot, after: &Snapshot) -> String {
     if before.kind != after.kind {
-        return format!("{}→{} {}", kind_name(before.kind), kind_name(after.kind), description(after));
+        return format!(
+            "{}→{} {}",
+            kind_name(before.kind),
+            kind_name(after.kind),
+            description(after)
+        );
     }
     let mut parts = Vec::new();
     if before.kind == FileKind::File && before.size != after.size {
-        parts.push(format!("content {}→{}", HumanBytes(before.size), HumanBytes(after.size)));
+        parts.push(format!(
+            "content {}→{}",
+            HumanBytes(before.size),
+            HumanBytes(after.size)
+        ));
     } else if before.kind == FileKind::File && has_other_content(before, after) {
         parts.push("content".to_owned());
     }
@@ -66,10 +76,15 @@ fn difference(before: &Snapshot, after: &Snapshot) -> String {
         parts.push(format!("mode {:04o}→{:04o}", before.mode, after.mode));
     }
     if (before.uid, before.gid) != (after.uid, after.gid) {
-        parts.push(format!("owner {}:{}→{}:{}", before.uid, before.gid, after.uid, after.gid));
+        parts.push(format!(
+            "owner {}:{}→{}:{}",
+            before.uid, before.gid, after.uid, after.gid
+        ));
     }
     let names = before.xattrs.keys().chain(after.xattrs.keys());
-    let mut names: Vec<&Vec<u8>> = names.filter(|name| before.xattrs.get(*name) != after.xattrs.get(*name)).collect();
+    let mut names: Vec<&Vec<u8>> = names
+        .filter(|name| before.xattrs.get(*name) != after.xattrs.get(*name))
+        .collect();
     names.sort();
     names.dedup();
     parts.extend(names.iter().map(|name| format!("xattr {}", EscapedBytes(name))));
@@ -104,7 +119,9 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
     rows.push(row("changes", &count_text(&receipt.changes)));
     if !receipt.verified_by.is_empty() {
         let readers = receipt.verified_by.iter();
-        let readers: Vec<String> = readers.map(|reader| format!("{} by {}", reader.mount, reader.reader)).collect();
+        let readers: Vec<String> = readers
+            .map(|reader| format!("{} by {}", reader.mount, reader.reader))
+            .collect();
         rows.push(row("verified", &readers.join(", ")));
     }
     match &receipt.output {
@@ -114,7 +131,10 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
                 other => other.to_owned(),
             };
             let (file, disk) = (HumanBytes(output.file_bytes), HumanBytes(output.virtual_bytes));
-            rows.push(row("output", &format!("{} ({format}), {file} for a disk of {disk}", output.path)));
+            rows.push(row(
+                "output",
+                &format!("{} ({format}), {file} for a disk of {disk}", output.path),
+            ));
             rows.push(row("", &format!("sha256 {}", output.sha256)));
             if let Some(base) = &output.backing_file {
                 rows.push(row("", &format!("needs its base {base}")));
@@ -144,8 +164,11 @@ fn base_text(receipt: &Receipt) -> String {
 
 fn count_text(changes: &[Change]) -> String {
     let count = |kind| changes.iter().filter(|change| change.kind == kind).count();
-    let (added, modified, removed) =
-        (count(ChangeKind::Added), count(ChangeKind::Modified), count(ChangeKind::Removed));
+    let (added, modified, removed) = (
+        count(ChangeKind::Added),
+        count(ChangeKind::Modified),
+        count(ChangeKind::Removed),
+    );
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
@@ -154,7 +177,9 @@ fn time_text(receipt: &Receipt) -> String {
     let total: u64 = receipt.stages.iter().map(|stage| stage.milliseconds).sum();
     // Stages too short to matter are left out.
     let long = receipt.stages.iter().filter(|stage| stage.milliseconds >= 100);
-    let stages: Vec<String> = long.map(|stage| format!("{} {}", stage.stage, seconds(stage.milliseconds))).collect();
+    let stages: Vec<String> = long
+        .map(|stage| format!("{} {}", stage.stage, seconds(stage.milliseconds)))
+        .collect();
     match stages.as_slice() {
         [] => seconds(total),
         stages => format!("{} ({})", seconds(total), stages.join(", ")),

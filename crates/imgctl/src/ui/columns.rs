@@ -5,10 +5,17 @@ use super::OneLine;
 /// Lays `rows` out in columns, each row after `indent`, two spaces between columns. Columns where `right` says so are
 /// aligned to the right. Cells are made harmless for a terminal.
 pub(crate) fn columns(indent: &str, right: &[bool], rows: &[Vec<String>]) -> String {
-    let rows: Vec<Vec<String>> =
-        rows.iter().map(|row| row.iter().map(|cell| OneLine(cell).to_string()).collect()).collect();
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| OneLine(cell).to_string()).collect())
+        .collect();
     let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+    };
     let widths: Vec<usize> = (0..count).map(|column| width(column).unwrap_or(0)).collect();
     let mut text = String::new();
     for row in &rows {

@@ -52,13 +52,15 @@ impl Ui {
     pub(crate) fn error(&self, error: &(dyn Error + 'static)) {
         line(format_args!("{ERROR}error:{ERROR:#} {}", Printable(error)));
         let mut said = error.to_string();
-        for cause in std::iter::successors(error.source(), |cause| cause.source()) {
+        let mut next = error.source();
+        while let Some(cause) = next {
             let text = cause.to_string();
             // Transparent wrappers repeat what they wrap.
             if text != said {
                 line(format_args!("{CAUSE}caused by:{CAUSE:#} {}", Printable(&text)));
             }
             said = text;
+            next = cause.source();
         }
     }
 }

@@ -58,7 +58,10 @@ impl<'u> Progress<'u> {
     }
 
     fn bytes(&self, stage: Stage, done: u64, total: u64) {
-        let is_new = self.counted.lock().is_ok_and(|mut counted| counted.replace(stage) != Some(stage));
+        let is_new = self
+            .counted
+            .lock()
+            .is_ok_and(|mut counted| counted.replace(stage) != Some(stage));
         if is_new {
             self.bar.set_style(counter());
             self.bar.set_message(stage.name());
@@ -109,7 +112,10 @@ mod tests {
 
     #[test]
     fn the_templates_parse() {
-        for template in ["{spinner} {wide_msg} {elapsed}", "{spinner} {msg:<8} {wide_bar} {binary_bytes}"] {
+        for template in [
+            "{spinner} {wide_msg} {elapsed}",
+            "{spinner} {msg:<8} {wide_bar} {binary_bytes}",
+        ] {
             ProgressStyle::with_template(template).unwrap();
         }
     }
@@ -122,7 +128,11 @@ mod tests {
             for stage in [Stage::Pack, Stage::Open, Stage::Digest] {
                 let progress = &progress;
                 scope.spawn(move || {
-                    progress.event(Event::Progress { stage, done: 5, total: 4 });
+                    progress.event(Event::Progress {
+                        stage,
+                        done: 5,
+                        total: 4,
+                    });
                     progress.event(Event::Stage(stage));
                     progress.event(Event::Step("files".into()));
                 });
