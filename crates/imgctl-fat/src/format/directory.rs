@@ -285,6 +285,11 @@ pub(crate) fn end_slot(bytes: &[u8]) -> usize {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 mod tests {
     use super::*;
 

@@ -4,6 +4,7 @@ use imgctl_block::{BlockRead, MemoryDevice};
 use imgctl_fat::{Fat, FatOptions};
 use imgctl_vfs::{FileKind, NewNode, NodeId, ReadFs, Timestamp, WriteFs};
 use std::collections::BTreeMap;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -21,8 +22,8 @@ pub(crate) const KINDS: [(&[&str], u64); 7] = [
     (&["-F12", "-s1"], 1440),
     (&["-F16"], 16 << 10),
     (&["-F16", "-S1024", "-s4"], 32 << 10),
-    (&["-F32", "-s1"], 40 << 10),
-    (&["-F32", "-f1", "-s2", "-R64"], 80 << 10),
+    (&["-F32", "-s1"], 36 << 10),
+    (&["-F32", "-f1", "-s1", "-R64"], 36 << 10),
     SMALL_FAT32,
 ];
 
@@ -80,7 +81,13 @@ pub(crate) fn device(bytes: Vec<u8>) -> Arc<MemoryDevice> {
 
 pub(crate) fn image(device: &MemoryDevice) -> NamedTempFile {
     let file = NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), device.to_bytes()).unwrap();
+    let bytes = device.to_bytes();
+    file.as_file().set_len(bytes.len() as u64).unwrap();
+    for (number, piece) in bytes.chunks(4096).enumerate() {
+        if piece.iter().any(|byte| *byte != 0) {
+            file.as_file().write_all_at(piece, number as u64 * 4096).unwrap();
+        }
+    }
     file
 }
 
@@ -251,5 +258,13 @@ pub(crate) fn commit(fat: Fat, device: &Arc<MemoryDevice>) -> Fat {
 pub(crate) fn holds(device: &MemoryDevice, needle: &[u8]) -> bool {
     let length = device.len_bytes() as usize;
     let bytes = device.read_vec(0, length).unwrap();
-    bytes.windows(needle.len()).any(|window| window == needle)
+    let mut rest = &bytes[..];
+    while let Some(at) = rest.iter().position(|byte| *byte == needle[0]) {
+        rest = &rest[at..];
+        if rest.starts_with(needle) {
+            return true;
+        }
+        rest = &rest[1..];
+    }
+    false
 }
