@@ -1,7 +1,7 @@
 //! Full filesystems: an operation that finds no space has changed nothing.
 
-use crate::oracle::{DIRECTORY, FILE, commit, device, files, fsck, mkfs, open, write_file};
-use imgctl_block::{Fault, FaultDevice, MemoryDevice};
+use crate::oracle::{DIRECTORY, FILE, KINDS, commit, device, files, fsck, holds, mkfs, open, write_file};
+use imgctl_block::{BlockDevice, Fault, FaultDevice, MemoryDevice};
 use imgctl_fat::{Fat, FatOptions};
 use imgctl_vfs::{ErrorKind, ReadFs, WriteFs};
 use std::sync::Arc;
@@ -79,6 +79,43 @@ fn directories_grow_and_their_slots_are_used_again() {
     assert_eq!(fat.metadata(directory).unwrap().size, size);
     let fat = commit(fat, &device);
     assert_eq!(files(&fat).len(), 301);
+}
+
+/// Free clusters full of something else: an old directory, whose entries must not come back to life.
+#[test]
+fn garbage_in_free_clusters_never_becomes_visible() {
+    for (arguments, kib) in KINDS {
+        let device = device(mkfs(arguments, kib));
+        let free = open(&device).free_ranges().unwrap();
+        let ghost: Vec<u8> = [&b"GHOST   TXT\x20"[..], &[0; 20]].concat();
+        for range in free {
+            let length = (range.end - range.start).min(4 << 20) as usize;
+            device.write_at(range.start, &ghost.repeat(length / 32)).unwrap();
+        }
+        let mut fat = open(&device);
+        let root = fat.root();
+        let directory = fat.create(root, b"directory", &DIRECTORY).unwrap();
+        for number in 0..14 {
+            let name = format!("a name of several entries, number {number}");
+            write_file(&mut fat, root, &name, b"x");
+            write_file(&mut fat, directory, &name, b"x");
+        }
+        for number in 0..14 {
+            let name = format!("a name of several entries, number {number}");
+            let longer = format!("{name}, and now it is longer");
+            fat.rename(root, name.as_bytes(), root, longer.as_bytes()).unwrap();
+            fat.rename(directory, name.as_bytes(), root, name.as_bytes()).unwrap();
+        }
+        let file = write_file(&mut fat, root, "file", b"x");
+        fat.set_len(file, 20_000).unwrap();
+        assert!(crate::oracle::read_file(&fat, file)[1..].iter().all(|byte| *byte == 0));
+        let fat = commit(fat, &device);
+        assert_eq!(files(&fat).len(), 30, "{arguments:?}");
+        let mut fat = fat;
+        fat.wipe_free().unwrap();
+        Box::new(fat).commit().unwrap();
+        assert!(!holds(&device, b"GHOST"), "{arguments:?}");
+    }
 }
 
 #[test]
