@@ -32,9 +32,10 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
         .map(|output| PendingOutput::create(output, &base))
         .transpose()?;
     let abandon = AtomicBool::new(false);
+    let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &is_over, &|_| {}));
         let baked = run.bake(&base).and_then(|baked| {
             let digest = digest
                 .join()
