@@ -85,7 +85,7 @@ impl Journey {
         disk.check()?;
 
         let after = disk.tree().context("reading the output")?;
-        let wrong = expected.tree.difference(&after);
+        let wrong = expected.difference(&after);
         ensure!(
             wrong.is_empty(),
             "the output differs from what was expected (-expected +found):\n{}",
