@@ -153,11 +153,15 @@ fn services(tree: &mut Expected) {
         &format!("{etc}/fixture-node.service"),
     );
     tree.symlink(&format!("{etc}/node.service"), &format!("{etc}/fixture-node.service"));
-    let units = if tree.exists("/lib/systemd/system") {
-        "/lib/systemd/system"
-    } else {
-        "/usr/lib/systemd/system"
-    };
+    // Debian 12 finds its units under /lib, as the links that are there already show.
+    let enabled = tree
+        .at(&format!("{etc}/multi-user.target.wants/cron.service"))
+        .target
+        .clone()
+        .unwrap_or_default();
+    let units = String::from_utf8_lossy(&enabled)
+        .trim_end_matches("/cron.service")
+        .to_owned();
     tree.symlink(
         &format!("{etc}/getty.target.wants/serial-getty@ttyS0.service"),
         &format!("{units}/serial-getty@.service"),
