@@ -109,6 +109,8 @@ fn temporary(path: &Path) -> io::Result<NamedTempFile> {
         .prefix(".imgctl-")
         .permissions(Permissions::from_mode(0o666))
         .tempfile_in(folder(path))
+        // Nobody asked for the temporary file's name.
+        .map_err(|error| io::Error::from(error.kind()))
 }
 
 #[cfg(test)]

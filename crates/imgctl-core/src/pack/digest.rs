@@ -54,16 +54,21 @@ pub(crate) fn digest_file(
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// A line as `sha256sum` writes it: with a leading backslash where the name holds a backslash or a line break.
 pub(crate) fn checksum_line(digest: &str, file_name: &str) -> String {
-    let escaped = file_name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let escaped = file_name
+        .replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r");
     let mark = if escaped == file_name { "" } else { "\\" };
     format!("{mark}{digest}  {escaped}\n")
 }

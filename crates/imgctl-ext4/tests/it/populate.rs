@@ -158,6 +158,7 @@ fn unwritten_extents_are_written_over() {
     let name = mounted.path().join("file");
     crate::image::run("fallocate", &["-l", "8000000", name.to_str().unwrap()]);
     let kept = mounted.path().join("kept");
+    std::fs::write(&kept, b"").unwrap();
     crate::image::run("fallocate", &["-n", "-l", "200000", kept.to_str().unwrap()]);
     drop(mounted);
     let (device, mut fs) = image.open();

@@ -5,6 +5,7 @@
 )]
 
 mod content;
+mod hostile;
 mod matrix;
 mod qemu;
 mod reader;
