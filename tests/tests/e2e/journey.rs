@@ -101,15 +101,14 @@ impl Journey {
     fn same_again(&self) -> Result<()> {
         let first = file_digest(&self.path("out.qcow2"))?;
         for threads in ["2", "1"] {
-            self.customize(&["-o", "again.qcow2", "--threads", threads])?;
+            self.customize(&["-o", "again.qcow2", "--force", "--threads", threads])?;
             let again = file_digest(&self.path("again.qcow2"))?;
             ensure!(
                 again == first,
                 "with {threads} threads the output is {again}, not {first}"
             );
-            std::fs::remove_file(self.path("again.qcow2"))?;
         }
-        Ok(())
+        Ok(std::fs::remove_file(self.path("again.qcow2"))?)
     }
 
     fn check_receipt(&self, differences: &[Difference]) -> Result<()> {
