@@ -107,7 +107,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+        self.source
+            .as_ref()
+            .map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -119,7 +121,10 @@ fn host_is_full(error: &(dyn std::error::Error + 'static)) -> bool {
                 std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded | std::io::ErrorKind::FileTooLarge
             )
         });
-        by_io || error.downcast_ref::<imgctl_block::Error>().is_some_and(imgctl_block::Error::is_no_space)
+        by_io
+            || error
+                .downcast_ref::<imgctl_block::Error>()
+                .is_some_and(imgctl_block::Error::is_no_space)
     })
 }
 

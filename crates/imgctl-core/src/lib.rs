@@ -14,21 +14,24 @@ mod customize;
 mod disk;
 mod error;
 mod event;
-mod guest;
+pub mod guest;
 mod image;
 mod inspect;
 mod options;
 mod pack;
 mod receipt;
-mod steps;
+pub mod steps;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use customize::customize;
 pub use disk::{OpenedGuest, open_guest};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
-pub use guest::*;
 pub use image::ImageFormat;
-pub use inspect::{Inspection, inspect};
+pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
 pub use options::{CustomizeOptions, InputOptions, OutputOptions};
-pub use receipt::Receipt;
+pub use receipt::{
+    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, VerifierRecord,
+};

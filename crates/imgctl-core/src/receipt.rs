@@ -1,6 +1,6 @@
 //! What a run did, for machines and for people.
 
-use crate::guest::Change;
+use crate::guest::{Change, Guest, OsRelease};
 use serde::Serialize;
 
 /// The record of one run.
@@ -97,6 +97,21 @@ pub struct GuestRecord {
     pub name: Option<String>,
     /// Mount points with the partition that holds them.
     pub mounts: Vec<MountRecord>,
+}
+
+impl GuestRecord {
+    /// What is known of the guest before the first step.
+    pub(crate) fn of(guest: &Guest, mounts: Vec<MountRecord>) -> Self {
+        // An os-release that cannot be read is the steps' business, where it matters.
+        let os = OsRelease::read(guest.tree()).ok().flatten().unwrap_or_default();
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            os: os.id,
+            version: given(os.version_id),
+            name: given(os.pretty_name),
+            mounts,
+        }
+    }
 }
 
 /// One of the guest's filesystems.
