@@ -56,11 +56,15 @@ impl Fat {
     /// Lets the `fatfs` crate do something.
     fn with_view<R>(&mut self, action: &'static str, operation: impl FnOnce(&View<'_>) -> io::Result<R>) -> Result<R> {
         self.changed = true;
+        // Space and names were checked, so a failure is the device's, in the middle of something.
+        self.broken = true;
         let outcome = storage::with_view(&*self.device, &self.geometry, &mut self.table, self.now, operation);
-        outcome.map_err(|failure| match failure {
+        let result = outcome.map_err(|failure| match failure {
             Failure::Device(source) => device_error(source),
             Failure::Crate(source) => Error::Write { action, source }.into(),
-        })
+        })?;
+        self.broken = false;
+        Ok(result)
     }
 
     /// The names down to a node.
