@@ -1,3 +1,61 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
-fn main() {}
+mod fixtures;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Tasks of this workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
+    ///
+    /// An image is built again when its scripts have changed. IMGCTL_FIXTURES names another folder.
+    Fixtures {
+        /// Which ones; all without a name: debian13, debian12, ubuntu-like.
+        names: Vec<String>,
+    },
+    /// Run every test, after a look whether the programs that judge the results are installed.
+    Test {
+        /// Passed on to the test runner, like a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check the rules of this workspace that no compiler or linter checks.
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().task) {
+        Ok(code) => code,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<ExitCode> {
+    match task {
+        Task::Fixtures { names } => fixtures::build(&names),
+        Task::Test { arguments } => test::run(&arguments),
+        Task::Tidy => tidy::run(),
+    }
+}
+
+/// Prints one line for the person at the terminal.
+#[allow(clippy::print_stderr, reason = "this is a program for the terminal")]
+fn say(line: &str) {
+    eprintln!("{line}");
+}

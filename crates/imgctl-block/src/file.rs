@@ -27,7 +27,7 @@ impl FileDevice {
     }
 
     /// The file itself.
-    #[must_use] 
+    #[must_use]
     pub fn file(&self) -> &File {
         &self.file
     }

@@ -142,10 +142,29 @@ impl Overlay {
         Ok(())
     }
 
-    fn discard_page(&self, state: &mut State, number: u64) {
-        if let Some(Page::Memory(_)) = state.pages.insert(number, Page::Zero) {
-            state.in_memory -= 1;
+    /// Makes the whole pages from `position` to `end` read as zeros, and says how far it got: at least one page.
+    fn discard_pages(&self, state: &mut State, position: u64, end: u64) -> Result<u64> {
+        let number = position / PAGE_BYTES;
+        let base = self.base.extent_at(position)?;
+        let base_is_zero = base.kind == ExtentKind::Hole && base.length >= PAGE_BYTES.min(self.len_bytes() - position);
+        if !base_is_zero {
+            state.replace(number, Some(Page::Zero));
+            return Ok((position + PAGE_BYTES).min(end));
         }
+        // Over a hole of the base nothing needs to be remembered, so that discarding an empty terabyte costs nothing.
+        let hole_end = match (position + base.length).min(end) {
+            hole_end if hole_end == self.len_bytes() => hole_end,
+            hole_end => hole_end / PAGE_BYTES * PAGE_BYTES,
+        };
+        let pages: Vec<u64> = state
+            .pages
+            .range(number..hole_end.div_ceil(PAGE_BYTES))
+            .map(|(page, _)| *page)
+            .collect();
+        for page in pages {
+            state.replace(page, None);
+        }
+        Ok(hole_end)
     }
 }
 
@@ -159,6 +178,17 @@ impl Page {
 }
 
 impl State {
+    /// Puts `page` in the place of what was kept, if anything.
+    fn replace(&mut self, number: u64, page: Option<Page>) {
+        let old = match page {
+            Some(page) => self.pages.insert(number, page),
+            None => self.pages.remove(&number),
+        };
+        if let Some(Page::Memory(_)) = old {
+            self.in_memory -= 1;
+        }
+    }
+
     fn spill(&mut self, scratch: &Scratch, page: &[u8; PAGE]) -> Result<Page> {
         if self.spilled.is_none() {
             let file = tempfile::tempfile_in(&scratch.folder).map_err(|source| Error::Io {
@@ -294,20 +324,24 @@ impl BlockDevice for Overlay {
         check_range(self.len_bytes(), offset, length)?;
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let end = offset + length;
+        let whole_pages_end = match end {
+            end if end == self.len_bytes() => end,
+            end => end / PAGE_BYTES * PAGE_BYTES,
+        };
         let mut position = offset;
         while position < end {
             let number = position / PAGE_BYTES;
             let page_start = number * PAGE_BYTES;
             let page_end = (page_start + PAGE_BYTES).min(self.len_bytes());
             let stop = page_end.min(end);
-            if position == page_start && stop == page_end {
-                self.discard_page(&mut state, number);
+            position = if position == page_start && stop == page_end {
+                self.discard_pages(&mut state, position, whole_pages_end)?
             } else {
                 let zeros = [0; PAGE];
                 let start = (position - page_start) as usize;
                 self.write_page(&mut state, number, start, &zeros[..(stop - position) as usize])?;
-            }
-            position = stop;
+                stop
+            };
         }
         Ok(())
     }
@@ -321,8 +355,20 @@ mod tests {
 
     const LENGTH: usize = 10 * PAGE + 100;
 
+    /// Pages 3 to 6 are zeros.
     fn base_bytes() -> Vec<u8> {
-        (0..LENGTH).map(|index| (index / 7 % 251) as u8).collect()
+        let mut bytes: Vec<u8> = (0..LENGTH).map(|index| (index / 7 % 251) as u8).collect();
+        bytes[3 * PAGE..7 * PAGE].fill(0);
+        bytes
+    }
+
+    /// The same bytes in a file with a hole where the zeros are.
+    fn sparse_base() -> crate::FileDevice {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(LENGTH as u64).unwrap();
+        file.write_all_at(&base_bytes()[..3 * PAGE], 0).unwrap();
+        file.write_all_at(&base_bytes()[7 * PAGE..], 7 * PAGE_BYTES).unwrap();
+        crate::FileDevice::new(file).unwrap()
     }
 
     #[test]
@@ -340,6 +386,17 @@ mod tests {
                 range(10 * PAGE_BYTES, 100, ExtentKind::Hole),
             ]
         );
+    }
+
+    #[test]
+    fn discarding_an_empty_terabyte_costs_nothing() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 40).unwrap();
+        let overlay = Overlay::new(Arc::new(crate::FileDevice::new(file).unwrap()));
+        overlay.write_at(1 << 30, &[1; 2 * PAGE]).unwrap();
+        overlay.discard(0, 1 << 40).unwrap();
+        assert_eq!(overlay.dirty_ranges(), []);
+        assert_eq!(overlay.read_vec(1 << 30, PAGE).unwrap(), [0; PAGE]);
     }
 
     #[test]
@@ -377,7 +434,7 @@ mod tests {
         /// Whether pages stay in memory or are spilled, the overlay reads as a plain buffer would.
         #[test]
         fn the_overlay_equals_a_buffer(changes in proptest::collection::vec(change(), 1..20), memory_pages in 0_u64..4) {
-            let base = Arc::new(MemoryDevice::from_bytes(base_bytes()));
+            let base = Arc::new(sparse_base());
             let folder = tempfile::tempdir().unwrap();
             let overlay = Overlay::with_scratch(base.clone(), folder.path(), memory_pages * PAGE_BYTES);
             let mut model = base_bytes();
@@ -396,7 +453,7 @@ mod tests {
                 }
             }
             prop_assert_eq!(overlay.read_vec(0, LENGTH).unwrap(), model.clone());
-            prop_assert_eq!(base.to_bytes(), base_bytes());
+            prop_assert_eq!(base.read_vec(0, LENGTH).unwrap(), base_bytes());
             let mut offset = 0;
             while offset < LENGTH as u64 {
                 let extent = overlay.extent_at(offset).unwrap();

@@ -1,6 +1,37 @@
-//! Opens a disk image, changes the guest inside and packs a new image.
+//! Opens a disk image, changes the guest inside, and packs a new image.
+//!
+//! Two calls do the work: [`customize`] and [`inspect`]; [`open_guest`] gives a guest to read from. What they do on the
+//! way is told by [`Event`]s; what they did is told by the [`Receipt`].
+//!
+//! # Invariants
+//! - The base is never written, and a run fails if it changed meanwhile.
+//! - An output appears whole or not at all.
+//! - Nothing here prints, exits, or reads the environment or a clock for anything but the receipt's stage timings.
+//!
+//! Deliberately absent: the recipe's syntax (`imgctl-recipe`), terminals and exit statuses (`imgctl`).
 
+// mod customize;
+mod disk;
+mod error;
+mod event;
 pub mod guest;
+mod image;
+mod inspect;
+mod options;
+// mod pack;
+mod receipt;
 pub mod steps;
 #[cfg(test)]
 mod testing;
+// mod verify;
+
+// pub use customize::customize;
+pub use disk::{OpenedGuest, open_guest};
+pub use error::{Error, ErrorKind, Result};
+pub use event::{Event, Stage};
+pub use image::ImageFormat;
+pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
+pub use options::{CustomizeOptions, InputOptions, OutputOptions};
+pub use receipt::{
+    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, VerifierRecord,
+};

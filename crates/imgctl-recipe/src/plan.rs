@@ -220,8 +220,19 @@ impl ResetOperation {
 pub struct Outputs {
     /// The one image to write; several come later.
     pub image: Option<Sourced<OutputImage>>,
+    /// What holds for an image that is named on the command line.
+    pub defaults: OutputDefaults,
     /// Digests to write beside the image.
     pub checksums: Vec<ChecksumKind>,
+}
+
+/// `outputs.defaults`; an entry of `outputs.images` has them filled in.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct OutputDefaults {
+    /// Format; `None`: qcow2.
+    pub format: Option<OutputFormat>,
+    /// Compression; `None`: zlib.
+    pub compression: Option<Compression>,
 }
 
 /// One entry of `outputs.images`, with `outputs.defaults` filled in.

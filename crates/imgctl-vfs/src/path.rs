@@ -44,7 +44,7 @@ impl GuestPath {
     }
 
     /// The names from the root down.
-    #[must_use] 
+    #[must_use]
     pub fn components(&self) -> impl DoubleEndedIterator<Item = &[u8]> {
         components(&self.0)
     }

@@ -1,7 +1,8 @@
 //! Which filesystems the guest mounts where: fstab(5).
 
 use super::MAX_TEXT_BYTES;
-use imgctl_vfs::{GuestPath, Result, Tree};
+use imgctl_vfs::{EscapedBytes, GuestPath, Result, Tree};
+use std::fmt;
 
 /// The guest's list of mounts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -40,6 +41,18 @@ pub enum FstabSpec {
     Device(Vec<u8>),
     /// Something that is no block device: `tmpfs`, `server:/export`.
     Other(Vec<u8>),
+}
+
+impl fmt::Display for FstabSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid(uuid) => write!(f, "UUID={uuid}"),
+            Self::Label(label) => write!(f, "LABEL={}", EscapedBytes(label)),
+            Self::PartUuid(uuid) => write!(f, "PARTUUID={uuid}"),
+            Self::PartLabel(label) => write!(f, "PARTLABEL={}", EscapedBytes(label)),
+            Self::Device(name) | Self::Other(name) => write!(f, "{}", EscapedBytes(name)),
+        }
+    }
 }
 
 impl Fstab {

@@ -2,3 +2,9 @@
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 pub(crate) mod checksum;
+pub(crate) mod crc16;
+pub(crate) mod extent;
+pub(crate) mod fields;
+pub(crate) mod group;
+pub(crate) mod inode;
+pub(crate) mod superblock;

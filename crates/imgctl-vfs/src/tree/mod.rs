@@ -167,7 +167,7 @@ impl Tree {
     }
 
     /// Everything at and below `start`, parents before children, names in order.
-    #[must_use] 
+    #[must_use]
     pub fn walk(&self, start: &Found) -> Walk<'_> {
         Walk::new(self, start.clone())
     }

@@ -235,5 +235,4 @@ fn terminated(text: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -1,0 +1,238 @@
+//! The main job: a base image and a plan in, a new image and a receipt out.
+
+use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
+use crate::event::OnEvent;
+use crate::guest::{Change, Guest};
+use crate::image::BaseImage;
+use crate::pack::digest::{FileDigests, digest_file};
+use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
+use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
+use imgctl_block::{BlockRead, Overlay};
+use imgctl_vfs::{Timestamp, Tree};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Changes kept in memory before they spill to the scratch file.
+const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
+
+/// Changes the guest in the base image as the plan says, and writes the result as a new image.
+///
+/// On any failure there is no output and nothing else has changed.
+pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
+    let mut run = Run::new(options, on_event);
+    run.begin(Stage::Open)?;
+    let base = BaseImage::open(&options.base, &options.input)?;
+    let output = options.output.as_ref().map(|output| PendingOutput::create(output, &base)).transpose()?;
+    let abandon = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // The digest of the base needs nothing from the run, so it costs no time of its own.
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
+        let baked = run.bake(&base).and_then(|baked| {
+            let digest = digest.join().map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
+            run.finish(&base, baked, &digest, output)
+        });
+        abandon.store(baked.is_err(), Ordering::Relaxed);
+        baked
+    })
+}
+
+/// The error of a run that was told to stop.
+pub(crate) fn cancelled() -> Error {
+    Error::new(ErrorKind::Cancelled, "interrupted; nothing was written")
+}
+
+/// One run under way.
+struct Run<'a> {
+    options: &'a CustomizeOptions,
+    on_event: OnEvent<'a>,
+    warnings: Vec<String>,
+    stages: Vec<StageRecord>,
+    stage: Option<(Stage, Instant)>,
+}
+
+/// The changed disk, committed and verified, before it is packed.
+struct Baked {
+    disk: Disk,
+    /// The guest's filesystems, opened anew.
+    tree: Tree,
+    mounts: Vec<MountPoint>,
+    guest: GuestRecord,
+    now: Timestamp,
+    changes: Vec<Change>,
+    verified_by: Vec<VerifierRecord>,
+}
+
+impl<'a> Run<'a> {
+    fn new(options: &'a CustomizeOptions, on_event: OnEvent<'a>) -> Self {
+        Self {
+            options,
+            on_event,
+            warnings: Vec::new(),
+            stages: Vec::new(),
+            stage: None,
+        }
+    }
+
+    /// Ends the current stage, if any, and begins the next, unless the run was told to stop.
+    fn begin(&mut self, stage: Stage) -> Result<()> {
+        self.end_stage();
+        if self.options.cancel.load(Ordering::Relaxed) {
+            return Err(cancelled());
+        }
+        (self.on_event)(Event::Stage(stage));
+        self.stage = Some((stage, Instant::now()));
+        Ok(())
+    }
+
+    fn end_stage(&mut self) {
+        if let Some((stage, began)) = self.stage.take() {
+            self.stages.push(StageRecord {
+                stage: stage.name().to_owned(),
+                milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        (self.on_event)(Event::Warning(warning.clone()));
+        self.warnings.push(warning);
+    }
+
+    /// Everything up to the packing: open, edit, commit, verify.
+    fn bake(&mut self, base: &BaseImage) -> Result<Baked> {
+        let overlay = Overlay::with_scratch(base.disk.device(), self.scratch_folder(), OVERLAY_MEMORY_BYTES);
+        let disk = Disk::open(Arc::new(overlay))?;
+        let now = match self.options.reference_time {
+            Some(seconds) => Timestamp::from_seconds(seconds),
+            None => disk.recorded_time()?,
+        };
+        let assembly = assemble(&disk, self.options.input.root, now, crate::disk::Access::Write)?;
+        for warning in &assembly.warnings {
+            self.warn(warning.clone());
+        }
+        let mut guest = Guest::new(assembly.tree, now);
+        let mounts = assembly.mounts;
+
+        self.begin(Stage::Edit)?;
+        let record = GuestRecord::of(&guest, mount_records(&mounts));
+        self.apply(&mut guest)?;
+
+        self.begin(Stage::Commit)?;
+        let (tree, log, warnings) = guest.into_parts();
+        for warning in warnings {
+            self.warn(warning.message);
+        }
+        tree.commit().map_err(|source| {
+            Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)
+        })?;
+
+        self.begin(Stage::Verify)?;
+        let tree = Assembly::reopen(&disk, &mounts)?;
+        let changes = log.finish(&tree).map_err(|source| {
+            Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source)
+        })?;
+        let mut verified_by = verify::own_reading(&mounts, &changes);
+        verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
+        Ok(Baked {
+            disk,
+            tree,
+            mounts,
+            guest: record,
+            now,
+            changes,
+            verified_by,
+        })
+    }
+
+    fn apply(&self, guest: &mut Guest) -> Result<()> {
+        let mut on_step = |name: &str| {
+            (self.on_event)(Event::Step(name.to_owned()));
+            !self.options.cancel.load(Ordering::Relaxed)
+        };
+        match steps::execute(&self.options.plan, guest, &mut on_step) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(cancelled()),
+            Err(source) => {
+                let error = Error::new(ErrorKind::Step, format!("the step {} failed", source.step()));
+                Err(match source.hint() {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
+                .with_source(source))
+            }
+        }
+    }
+
+    /// Packing, publishing and the receipt.
+    fn finish(
+        &mut self,
+        base: &BaseImage,
+        baked: Baked,
+        base_digest: &FileDigests,
+        output: Option<PendingOutput<'_>>,
+    ) -> Result<Receipt> {
+        let output = match output {
+            None => None,
+            Some(output) => {
+                self.begin(Stage::Pack)?;
+                let free = free_ranges(&baked.tree, &baked.mounts)?;
+                if self.options.wipe_free {
+                    wipe(&baked.disk.overlay, &free)?;
+                }
+                let source = PackSource {
+                    base,
+                    overlay: &baked.disk.overlay,
+                    free: &free,
+                    threads: self.options.threads,
+                    cancel: &self.options.cancel,
+                    on_event: self.on_event,
+                };
+                let packed = output.pack(&source)?;
+                for warning in packed.warnings() {
+                    self.warn(warning);
+                }
+                base.check_unchanged()?;
+                self.begin(Stage::Digest)?;
+                let digested = packed.digest(&self.options.cancel, self.on_event)?;
+                self.begin(Stage::Publish)?;
+                Some(digested.publish()?)
+            }
+        };
+        if output.is_none() {
+            base.check_unchanged()?;
+        }
+        self.end_stage();
+        Ok(Receipt {
+            imgctl: env!("CARGO_PKG_VERSION").to_owned(),
+            dry_run: output.is_none(),
+            reference_time: baked.now.seconds,
+            base: base_record(base, &baked.disk, base_digest),
+            output,
+            guest: baked.guest,
+            changes: baked.changes,
+            verified_by: baked.verified_by,
+            warnings: std::mem::take(&mut self.warnings),
+            stages: std::mem::take(&mut self.stages),
+        })
+    }
+
+    /// Beside the output, where space is needed anyway.
+    fn scratch_folder(&self) -> PathBuf {
+        let beside = self.options.output.as_ref().map_or(&self.options.base, |output| &output.path);
+        self.options.scratch.clone().unwrap_or_else(|| crate::pack::publish::folder_of(beside))
+    }
+}
+
+fn base_record(base: &BaseImage, disk: &Disk, digest: &FileDigests) -> BaseRecord {
+    BaseRecord {
+        path: base.path.display().to_string(),
+        format: base.format().to_string(),
+        format_detected: base.format_detected,
+        file_bytes: base.file_bytes(),
+        virtual_bytes: disk.overlay.len_bytes(),
+        sha256: digest.sha256.clone(),
+    }
+}

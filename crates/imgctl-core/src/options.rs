@@ -1,0 +1,60 @@
+//! What a caller asks for.
+
+use crate::ImageFormat;
+use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Plan};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// How an image is opened.
+#[derive(Clone, Debug, Default)]
+pub struct InputOptions {
+    /// The image's format; `None` detects it by content.
+    pub format: Option<ImageFormat>,
+    /// Go on although another program has the image open for writing.
+    pub force_share: bool,
+    /// The number of the partition that holds the guest's root; `None` finds it.
+    pub root: Option<u32>,
+}
+
+/// Where and how an image is written.
+#[derive(Clone, Debug)]
+pub struct OutputOptions {
+    /// The file to write.
+    pub path: PathBuf,
+    /// Replace it if it exists.
+    pub force: bool,
+    /// Its format.
+    pub format: OutputFormat,
+    /// The compression of qcow2 clusters; `None`: zlib at its default level.
+    pub compression: Option<Compression>,
+    /// Write only what changed, as an overlay of the base.
+    pub thin: bool,
+    /// Digests to write beside it.
+    pub checksums: Vec<ChecksumKind>,
+}
+
+/// What [`customize`](crate::customize) does.
+#[derive(Clone, Debug)]
+pub struct CustomizeOptions {
+    /// The image to begin with.
+    pub base: PathBuf,
+    /// How it is opened.
+    pub input: InputOptions,
+    /// What should be so in the guest.
+    pub plan: Plan,
+    /// What is written; `None` is a dry run.
+    pub output: Option<OutputOptions>,
+    /// Make every free block of the guest's filesystems zero, not only those freed by this run.
+    pub wipe_free: bool,
+    /// The folder of the scratch file; `None`: beside the output, or beside the base in a dry run.
+    pub scratch: Option<PathBuf>,
+    /// Worker threads; `None`: one per processor. The output does not depend on it.
+    pub threads: Option<NonZeroUsize>,
+    /// The run's only clock, in seconds since 1970 (SOURCE_DATE_EPOCH); `None`: the newest time that the guest's
+    /// filesystems record of themselves.
+    pub reference_time: Option<i64>,
+    /// Set it to end the run early; nothing is left behind then.
+    pub cancel: Arc<AtomicBool>,
+}

@@ -1,0 +1,93 @@
+//! Digests of whole files.
+
+use crate::{Error, ErrorKind, Result};
+use sha2::{Digest, Sha256, Sha512};
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const PIECE_BYTES: usize = 1 << 20;
+
+/// The digests of one file, lower-case hex.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct FileDigests {
+    pub(crate) sha256: String,
+    pub(crate) sha512: Option<String>,
+}
+
+/// Reads the whole of `file` once; `progress` is told the bytes done.
+pub(crate) fn digest_file(
+    file: &File,
+    path: &Path,
+    with_sha512: bool,
+    cancel: &AtomicBool,
+    progress: &dyn Fn(u64),
+) -> Result<FileDigests> {
+    let mut sha256 = Sha256::new();
+    let mut sha512 = with_sha512.then(Sha512::new);
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut offset = 0;
+    loop {
+        if cancel.load(Ordering::Relaxed) {
+            return Err(crate::customize::cancelled());
+        }
+        let length = file.read_at(&mut piece, offset).map_err(|source| {
+            Error::new(ErrorKind::Other, format!("cannot read {}", path.display())).with_source(source)
+        })?;
+        if length == 0 {
+            break;
+        }
+        sha256.update(&piece[..length]);
+        if let Some(sha512) = &mut sha512 {
+            sha512.update(&piece[..length]);
+        }
+        offset += length as u64;
+        progress(offset);
+    }
+    Ok(FileDigests {
+        sha256: hex(&sha256.finalize()),
+        sha512: sha512.map(|sha512| hex(&sha512.finalize())),
+    })
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A line as `sha256sum` writes it: with a leading backslash where the name holds a backslash or a line break.
+pub(crate) fn checksum_line(digest: &str, file_name: &str) -> String {
+    let escaped = file_name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let mark = if escaped == file_name { "" } else { "\\" };
+    format!("{mark}{digest}  {escaped}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    #[test]
+    fn the_digests_are_those_of_the_standard() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"abc").unwrap();
+        let digests = digest_file(&file, Path::new("x"), true, &AtomicBool::new(false), &|_| {}).unwrap();
+        assert_eq!(
+            digests.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert!(digests.sha512.unwrap().starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn odd_names_are_escaped_as_sha256sum_does() {
+        assert_eq!(checksum_line("00", "a b"), "00  a b\n");
+        assert_eq!(checksum_line("00", "a\\b\nc"), "\\00  a\\\\b\\nc\n");
+    }
+}

@@ -1,0 +1,249 @@
+//! From the overlay to a published image: pack, digest, publish.
+
+pub(crate) mod digest;
+mod free;
+pub(crate) mod publish;
+
+pub(crate) use free::{free_ranges, wipe};
+
+use crate::event::OnEvent;
+use crate::image::{BaseDisk, BaseImage, ImageFormat};
+use crate::receipt::{ClusterRecord, OutputRecord};
+use crate::{Error, ErrorKind, Event, OutputOptions, Result, Stage};
+use digest::{FileDigests, checksum_line, digest_file};
+use imgctl_block::{BlockRead, Overlay};
+use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat};
+use publish::{PendingFile, check_free};
+use std::num::NonZeroUsize;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+/// An output that has its place but no content yet.
+#[derive(Debug)]
+pub(crate) struct PendingOutput<'a> {
+    options: &'a OutputOptions,
+    image: PendingFile,
+    /// The base as the output's backing file, when only the changes are written.
+    backing: Option<Backing>,
+}
+
+#[derive(Clone, Debug)]
+struct Backing {
+    /// As the output's header names it: qemu takes it relative to the output's folder.
+    name: String,
+    format: ImageFormat,
+}
+
+/// What is packed.
+pub(crate) struct PackSource<'a> {
+    pub(crate) base: &'a BaseImage,
+    pub(crate) overlay: &'a Overlay,
+    /// What the guest's filesystems do not use, as byte ranges of the disk.
+    pub(crate) free: &'a [Range<u64>],
+    pub(crate) threads: Option<NonZeroUsize>,
+    pub(crate) cancel: &'a AtomicBool,
+    pub(crate) on_event: OnEvent<'a>,
+}
+
+impl<'a> PendingOutput<'a> {
+    /// Checks everything that can be checked before the work, and takes the place in the output's folder.
+    pub(crate) fn create(options: &'a OutputOptions, base: &BaseImage) -> Result<Self> {
+        if base.is_same_file(&options.path) {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("the output {} is the base image itself", options.path.display()),
+            )
+            .with_hint("the base is never written; name another output"));
+        }
+        if options.path.is_dir() {
+            return Err(Error::new(ErrorKind::Usage, format!("the output {} is a directory", options.path.display())));
+        }
+        if !options.force {
+            for path in published_paths(options) {
+                check_free(&path)?;
+            }
+        }
+        Ok(Self {
+            image: PendingFile::create(&options.path)?,
+            backing: options.thin.then(|| Backing::of(base, options)).transpose()?,
+            options,
+        })
+    }
+
+    /// Writes the image.
+    pub(crate) fn pack(self, source: &PackSource<'_>) -> Result<Packed<'a>> {
+        let clusters = match self.options.format {
+            OutputFormat::Raw => self.pack_raw(source)?,
+            OutputFormat::Qcow2 => self.pack_qcow2(source)?,
+        };
+        Ok(Packed {
+            virtual_bytes: source.overlay.len_bytes(),
+            output: self,
+            clusters,
+        })
+    }
+}
+
+impl Backing {
+    fn of(base: &BaseImage, options: &OutputOptions) -> Result<Self> {
+        if options.format == OutputFormat::Raw {
+            return Err(Error::new(ErrorKind::Usage, "a raw image cannot hold only the changes")
+                .with_hint("leave out --thin, or write qcow2"));
+        }
+        let failed = |source| {
+            Error::new(ErrorKind::Other, format!("cannot find the folder of {}", base.path.display()))
+                .with_source(source)
+        };
+        let path = base.path.canonicalize().map_err(failed)?;
+        let folder = publish::folder_of(&options.path).canonicalize().map_err(failed)?;
+        // A name without a folder still fits when both files move together.
+        let name = match path.strip_prefix(&folder) {
+            Ok(relative) => relative,
+            Err(_) => &path,
+        };
+        let name = name.to_str().ok_or_else(|| {
+            Error::new(
+                ErrorKind::Usage,
+                format!("the base {} cannot be a backing file: its path is not UTF-8", path.display()),
+            )
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            format: base.format(),
+        })
+    }
+}
+
+/// A written image without a name.
+#[derive(Debug)]
+pub(crate) struct Packed<'a> {
+    output: PendingOutput<'a>,
+    clusters: ClusterRecord,
+    virtual_bytes: u64,
+}
+
+impl<'a> Packed<'a> {
+    /// What people should know of the output.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let thin = self.output.backing.as_ref().map(|backing| {
+            format!("the output holds only the changes: what was deleted is still in its base {}", backing.name)
+        });
+        thin.into_iter().collect()
+    }
+
+    /// Reads the image once more, for its digests.
+    pub(crate) fn digest(self, cancel: &AtomicBool, on_event: OnEvent<'_>) -> Result<Digested<'a>> {
+        let options = self.output.options;
+        let file = self.output.image.file();
+        let total = file_bytes(file, &options.path)?;
+        let with_sha512 = options.checksums.contains(&ChecksumKind::Sha512);
+        let progress = |done| {
+            on_event(Event::Progress {
+                stage: Stage::Digest,
+                done,
+                total,
+            });
+        };
+        let digests = digest_file(file, &options.path, with_sha512, cancel, &progress)?;
+        Ok(Digested {
+            packed: self,
+            digests,
+            file_bytes: total,
+        })
+    }
+}
+
+/// A written image with its digests.
+#[derive(Debug)]
+pub(crate) struct Digested<'a> {
+    packed: Packed<'a>,
+    digests: FileDigests,
+    file_bytes: u64,
+}
+
+impl Digested<'_> {
+    /// Makes everything durable and gives the files their names: the checksums first, the image last, so that whoever
+    /// waits for the image finds its checksums too.
+    pub(crate) fn publish(self) -> Result<OutputRecord> {
+        let output = self.packed.output;
+        let options = output.options;
+        let mut checksums = Vec::new();
+        for kind in &options.checksums {
+            checksums.push(self.digests.pending_file(*kind, &options.path)?);
+        }
+        output.image.sync()?;
+        for checksum in checksums {
+            checksum.publish(options.force)?;
+        }
+        output.image.publish(options.force)?;
+        Ok(OutputRecord {
+            path: options.path.display().to_string(),
+            format: match options.format {
+                OutputFormat::Raw => "raw",
+                OutputFormat::Qcow2 => "qcow2",
+            }
+            .to_owned(),
+            compression: compression_name(options).to_owned(),
+            file_bytes: self.file_bytes,
+            virtual_bytes: self.packed.virtual_bytes,
+            sha256: self.digests.sha256,
+            sha512: self.digests.sha512,
+            backing_file: output.backing.map(|backing| backing.name),
+            clusters: self.packed.clusters,
+        })
+    }
+}
+
+impl FileDigests {
+    /// The file `IMAGE.sha256` or `IMAGE.sha512`, written and durable, without its name.
+    fn pending_file(&self, kind: ChecksumKind, image: &Path) -> Result<PendingFile> {
+        use std::io::Write as _;
+        let digest = match kind {
+            ChecksumKind::Sha256 => Some(&self.sha256),
+            ChecksumKind::Sha512 => self.sha512.as_ref(),
+        };
+        let name = image.file_name().unwrap_or_default().to_string_lossy();
+        let path = checksum_path(image, kind);
+        let pending = PendingFile::create(&path)?;
+        pending
+            .file()
+            .write_all(checksum_line(digest.map_or("", String::as_str), &name).as_bytes())
+            .map_err(|source| {
+                Error::new(ErrorKind::Other, format!("cannot write {}", path.display())).with_source(source)
+            })?;
+        pending.sync()?;
+        Ok(pending)
+    }
+}
+
+fn checksum_path(image: &Path, kind: ChecksumKind) -> PathBuf {
+    let mut path = image.as_os_str().to_owned();
+    path.push(match kind {
+        ChecksumKind::Sha256 => ".sha256",
+        ChecksumKind::Sha512 => ".sha512",
+    });
+    path.into()
+}
+
+/// Every name that a run with these options gives.
+fn published_paths(options: &OutputOptions) -> Vec<PathBuf> {
+    let checksums = options.checksums.iter().map(|kind| checksum_path(&options.path, *kind));
+    std::iter::once(options.path.clone()).chain(checksums).collect()
+}
+
+fn compression_name(options: &OutputOptions) -> &'static str {
+    let kind = options.compression.map_or(CompressionKind::Zlib, |compression| compression.kind);
+    match (options.format, kind) {
+        (OutputFormat::Raw, _) | (_, CompressionKind::None) => "none",
+        (_, CompressionKind::Zlib) => "zlib",
+        (_, CompressionKind::Zstd) => "zstd",
+    }
+}
+
+fn file_bytes(file: &std::fs::File, path: &Path) -> Result<u64> {
+    let metadata = file.metadata().map_err(|source| {
+        Error::new(ErrorKind::Other, format!("cannot examine {}", path.display())).with_source(source)
+    })?;
+    Ok(metadata.len())
+}

@@ -1,0 +1,149 @@
+//! What a run did, for machines and for people.
+
+use crate::guest::{Change, Guest, OsRelease};
+use serde::Serialize;
+
+/// The record of one run.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// The version of imgctl that wrote it.
+    pub imgctl: String,
+    /// Whether packing was left out.
+    pub dry_run: bool,
+    /// The run's reference time, in seconds since 1970.
+    pub reference_time: i64,
+    /// The image it began with.
+    pub base: BaseRecord,
+    /// The image it wrote; `None` for a dry run.
+    pub output: Option<OutputRecord>,
+    /// What was found inside.
+    pub guest: GuestRecord,
+    /// Every path that differs, sorted.
+    pub changes: Vec<Change>,
+    /// Who read the changes back.
+    pub verified_by: Vec<VerifierRecord>,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// Milliseconds per stage, in order.
+    pub stages: Vec<StageRecord>,
+}
+
+/// The base image.
+#[derive(Clone, Debug, Serialize)]
+pub struct BaseRecord {
+    /// As it was named.
+    pub path: String,
+    /// `qcow2` or `raw`.
+    pub format: String,
+    /// Whether the format was detected by content rather than given.
+    pub format_detected: bool,
+    /// Its length in bytes.
+    pub file_bytes: u64,
+    /// The disk's length in bytes.
+    pub virtual_bytes: u64,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+}
+
+/// The output image.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutputRecord {
+    /// As it was named.
+    pub path: String,
+    /// `qcow2` or `raw`.
+    pub format: String,
+    /// `zlib`, `zstd` or `none`.
+    pub compression: String,
+    /// Its length in bytes.
+    pub file_bytes: u64,
+    /// The disk's length in bytes.
+    pub virtual_bytes: u64,
+    /// SHA-256 of the file, lower-case hex.
+    pub sha256: String,
+    /// SHA-512 of the file, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<String>,
+    /// The base it needs, when only the changes were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backing_file: Option<String>,
+    /// How its clusters came about.
+    pub clusters: ClusterRecord,
+}
+
+/// How an output's clusters came about.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct ClusterRecord {
+    /// Compressed clusters of the base, copied as they are.
+    pub copied: u64,
+    /// Compressed anew.
+    pub compressed: u64,
+    /// Stored plain.
+    pub plain: u64,
+    /// Left out because the filesystem does not use them.
+    pub free: u64,
+    /// Left out because they are all zeros.
+    pub zero: u64,
+}
+
+/// The guest.
+#[derive(Clone, Debug, Serialize)]
+pub struct GuestRecord {
+    /// `ID` of os-release.
+    pub os: String,
+    /// `VERSION_ID`.
+    pub version: Option<String>,
+    /// `PRETTY_NAME`.
+    pub name: Option<String>,
+    /// Mount points with the partition that holds them.
+    pub mounts: Vec<MountRecord>,
+}
+
+impl GuestRecord {
+    /// What is known of the guest before the first step.
+    pub(crate) fn of(guest: &Guest, mounts: Vec<MountRecord>) -> Self {
+        // An os-release that cannot be read is the steps' business, where it matters.
+        let os = OsRelease::read(guest.tree()).ok().flatten().unwrap_or_default();
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            os: os.id,
+            version: given(os.version_id),
+            name: given(os.pretty_name),
+            mounts,
+        }
+    }
+}
+
+/// One of the guest's filesystems.
+#[derive(Clone, Debug, Serialize)]
+pub struct MountRecord {
+    /// Where it is mounted.
+    pub path: String,
+    /// The partition's number, 0 for a disk without a table.
+    pub partition: u32,
+    /// `ext4` or `vfat`.
+    pub filesystem: String,
+}
+
+/// A reader that judged the result.
+#[derive(Clone, Debug, Serialize)]
+pub struct VerifierRecord {
+    /// Which filesystem it read.
+    pub mount: String,
+    /// The reader: `imgctl` or `ext4-view`.
+    pub reader: String,
+    /// How many changed paths it read.
+    pub paths: u64,
+    /// Why it judged less than everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How long a stage took.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageRecord {
+    /// The stage.
+    pub stage: String,
+    /// Wall-clock milliseconds.
+    pub milliseconds: u64,
+}

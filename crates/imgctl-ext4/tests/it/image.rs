@@ -1,0 +1,142 @@
+//! Images made by mke2fs, judged by e2fsck, mounted by the kernel.
+
+use imgctl_block::MemoryDevice;
+use imgctl_ext4::{Ext4, Ext4Options};
+use imgctl_vfs::Timestamp;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The clock of all runs: after 2038, so that the extra bits of times are used.
+pub(crate) const NOW: Timestamp = Timestamp {
+    seconds: 2_300_000_000,
+    nanoseconds: 987_654_321,
+};
+
+/// An image file in a folder of its own.
+pub(crate) struct Image {
+    folder: TempDir,
+}
+
+/// Runs a program and fails the test with its output unless it succeeds.
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}; apt-get install e2fsprogs mount"));
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}\n{text}",
+        output.status
+    );
+    text
+}
+
+/// Whether the kernel can mount here. Without root a test that needs it fails, unless told by name to do without.
+pub(crate) fn may_mount() -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    let told = std::env::var_os("IMGCTL_TEST_NO_ROOT").is_some_and(|value| value == "1");
+    assert!(
+        told,
+        "this test mounts images: run it as root, or set IMGCTL_TEST_NO_ROOT=1 to skip it"
+    );
+    eprintln!("skipped for want of root: the comparison with the kernel");
+    false
+}
+
+impl Image {
+    /// An empty filesystem of `megabytes`, made with more `options` of mke2fs.
+    pub(crate) fn new(megabytes: u64, options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let image = Self { folder };
+        let path = image.path();
+        let file = std::fs::File::create(&path).unwrap();
+        file.set_len(megabytes << 20).unwrap();
+        let mut arguments = vec!["-q", "-F", "-U", "01234567-89ab-cdef-0123-456789abcdef"];
+        arguments.extend(["-E", "hash_seed=fedcba98-7654-3210-fedc-ba9876543210"]);
+        if !options.contains(&"-t") {
+            arguments.extend(["-t", "ext4"]);
+        }
+        arguments.extend(options);
+        arguments.push(path.to_str().unwrap());
+        run("mke2fs", &arguments);
+        image
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("image")
+    }
+
+    pub(crate) fn name(&self) -> String {
+        self.path().to_str().unwrap().to_owned()
+    }
+
+    /// The image's bytes as a device.
+    pub(crate) fn device(&self) -> Arc<MemoryDevice> {
+        Arc::new(MemoryDevice::from_bytes(std::fs::read(self.path()).unwrap()))
+    }
+
+    pub(crate) fn open(&self) -> (Arc<MemoryDevice>, Ext4) {
+        let device = self.device();
+        let options = Ext4Options {
+            now: NOW,
+            read_only: false,
+        };
+        let fs = Ext4::open(device.clone(), options).unwrap();
+        (device, fs)
+    }
+
+    /// Writes a device's bytes back to the image file.
+    pub(crate) fn store(&self, device: &MemoryDevice) {
+        std::fs::write(self.path(), device.to_bytes()).unwrap();
+    }
+
+    /// Has e2fsck look for the least fault.
+    pub(crate) fn check(&self) {
+        run("e2fsck", &["-fn", &self.name()]);
+    }
+
+    pub(crate) fn debugfs(&self, request: &str) -> String {
+        run("debugfs", &["-w", "-R", request, &self.name()])
+    }
+
+    /// Mounts the image until the guard is dropped.
+    pub(crate) fn mount(&self, options: &str) -> Mounted {
+        let point = tempfile::tempdir().unwrap();
+        let path = point.path().to_str().unwrap().to_owned();
+        run(
+            "mount",
+            &["-t", "ext4", "-o", &format!("loop,{options}"), &self.name(), &path],
+        );
+        Mounted { point }
+    }
+}
+
+/// A mount that is undone when dropped.
+pub(crate) struct Mounted {
+    point: TempDir,
+}
+
+impl Mounted {
+    pub(crate) fn path(&self) -> &Path {
+        self.point.path()
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let status = Command::new("umount").arg(self.point.path()).status();
+        if !matches!(status, Ok(status) if status.success()) {
+            // A busy mount: detach it, so that nothing stays behind.
+            let _ = Command::new("umount").arg("-l").arg(self.point.path()).status();
+        }
+    }
+}

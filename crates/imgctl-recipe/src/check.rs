@@ -1,0 +1,555 @@
+//! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fields::{Checked, Fields, Value};
+use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
+use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
+use crate::node::{Node, NodeKind, Resolved, Scalar};
+use crate::schema::{Key, RECIPE, Shape, Table};
+
+/// Checks a whole recipe.
+pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'n> {
+    let place = Place {
+        span: root.span.clone(),
+        key: String::new(),
+    };
+    match (Checker { findings }).table(root, &RECIPE, &place) {
+        Value::Table(fields) => fields,
+        _ => Fields::default(),
+    }
+}
+
+struct Checker<'f, 's> {
+    findings: &'f mut Findings<'s>,
+}
+
+impl Checker<'_, '_> {
+    fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
+        let value = match &node.kind {
+            NodeKind::Refused => Value::Invalid,
+            NodeKind::Scalar(scalar) if scalar.text.contains("${{") => {
+                self.findings.push(
+                    &place,
+                    Complaint::error("variables are not supported yet").hint("write the value in place of `${{ … }}`"),
+                );
+                Value::Invalid
+            }
+            kind => match (shape, kind) {
+                (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
+                (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
+                (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
+                (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
+                (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
+                (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
+                (Shape::List(item), NodeKind::Sequence(nodes)) => self.list(nodes, item, &place, example),
+                (Shape::Map(names, values), NodeKind::Mapping(entries)) => self.map(entries, names, values, &place),
+                _ => self.wrong_shape(node, shape, &place, example),
+            },
+        };
+        Checked { place, value }
+    }
+
+    fn wrong_shape<'n>(&mut self, node: &Node, shape: &Shape, place: &Place, example: &str) -> Value<'n> {
+        let key = last_key(&place.key);
+        let expected = shape.expected();
+        let found = node.describe();
+        let complaint = Complaint::error(format!("{} must be {expected}, but is {found}", subject(&place.key)));
+        let complaint = match (shape, &node.kind) {
+            (Shape::List(item), NodeKind::Scalar(scalar))
+                if matches!(**item, Shape::Text(_) | Shape::Choice(_)) && scalar.resolve() == Resolved::Text =>
+            {
+                complaint.hint(format!("write `{key}: [{}]`", quoted(&scalar.text).trim_matches('`')))
+            }
+            _ if found == "empty" => complaint.hint(format!("remove {} or give it a value", quoted(key))),
+            _ if example.is_empty() => complaint,
+            _ if place.key.ends_with(']') => complaint.hint(format!("for example `- {example}`")),
+            _ => complaint.hint(format!("for example `{key}: {example}`")),
+        };
+        self.findings.push(place, complaint);
+        Value::Invalid
+    }
+
+    fn table<'n>(&mut self, node: &'n Node, table: &'static Table, place: &Place) -> Value<'n> {
+        let NodeKind::Mapping(entries) = &node.kind else {
+            let key = place.key.as_str();
+            let what = if key.is_empty() { "the recipe" } else { key };
+            let message = format!("{what} must be {}, but is {}", table.what, node.describe());
+            self.findings.push(place, Complaint::error(message));
+            return Value::Invalid;
+        };
+        let mut fields = Fields::default();
+        let mut seen = BTreeMap::new();
+        let mut meant = BTreeSet::new();
+        for (key, value) in entries {
+            let Some(name) = self.key_name(key, place, &mut seen) else {
+                fields.mark_incomplete();
+                continue;
+            };
+            let path = join(&place.key, name);
+            let key_place = Place {
+                span: key.span.clone(),
+                key: path.clone(),
+            };
+            match table.key(name) {
+                None => {
+                    fields.mark_incomplete();
+                    meant.extend(self.unknown(name, table, &key_place));
+                }
+                Some(Key {
+                    shape: Shape::Later, ..
+                }) => {
+                    fields.mark_incomplete();
+                    self.later(name, table, &key_place);
+                }
+                Some(known) => {
+                    let span = if value.span.is_empty() {
+                        key.span.clone()
+                    } else {
+                        value.span.clone()
+                    };
+                    let value = self.value(value, &known.shape, Place { span, key: path }, known.example);
+                    fields.insert(known.name, key_place, value);
+                }
+            }
+        }
+        self.missing(table, &fields, &meant, place);
+        Value::Table(fields)
+    }
+
+    /// The name of a key that stands here for the first time.
+    fn key_name<'n>(&mut self, key: &'n Node, parent: &Place, seen: &mut BTreeMap<&'n str, usize>) -> Option<&'n str> {
+        let place = Place {
+            span: key.span.clone(),
+            key: parent.key.clone(),
+        };
+        let name = match &key.kind {
+            NodeKind::Refused => return None,
+            NodeKind::Scalar(scalar) => scalar.text.as_str(),
+            _ => {
+                self.findings.push(
+                    &place,
+                    Complaint::error(format!("a key must be a string, but is {}", key.describe()))
+                        .hint("a value that begins with `{` or `[` needs quotes"),
+                );
+                return None;
+            }
+        };
+        if name.is_empty() {
+            self.findings
+                .push(&place, Complaint::error("there is no key before this `:`"));
+            return None;
+        }
+        if let Some(first) = seen.get(name) {
+            let (line, _) = self.findings.source.line_column(*first);
+            let place = Place {
+                key: join(&place.key, name),
+                ..place
+            };
+            self.findings.push(
+                &place,
+                Complaint::error(format!("{} is given twice, first in line {line}", quoted(name)))
+                    .hint("merge the two"),
+            );
+            return None;
+        }
+        seen.insert(name, key.span.start);
+        Some(name)
+    }
+
+    /// Returns the key that was perhaps meant.
+    fn unknown(&mut self, name: &str, table: &'static Table, place: &Place) -> Option<&'static str> {
+        if self.findings.is_full() {
+            self.findings.push(place, Complaint::error("unknown key"));
+            return None;
+        }
+        let inside = match table.path {
+            "" => String::new(),
+            path => format!(" in `{path}`"),
+        };
+        let complaint = Complaint::error(format!("unknown key {}{inside}", quoted(name)));
+        let synonym = table
+            .keys
+            .iter()
+            .find(|key| key.also.contains(&name))
+            .map(|key| key.name);
+        let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
+        let complaint = if name == "<<" {
+            Complaint::error("merge keys are not supported").hint("write the keys out")
+        } else if let Some(key) = meant {
+            complaint.hint(format!("did you mean `{key}`?"))
+        } else if let Some(home) = home_of(name, &RECIPE) {
+            complaint.hint(format!("`{name}` belongs in `{home}`"))
+        } else {
+            complaint.hint(format!("known keys: {}", listed(table.names())))
+        };
+        self.findings.push(place, complaint);
+        meant
+    }
+
+    fn later(&mut self, name: &str, table: &Table, place: &Place) {
+        let inside = match table.path {
+            "" => String::new(),
+            path => format!(" in `{path}`"),
+        };
+        self.findings.push(
+            place,
+            Complaint::error(format!("`{name}` is not supported yet{inside}")).hint("remove it for now"),
+        );
+    }
+
+    fn missing(&mut self, table: &Table, fields: &Fields<'_>, meant: &BTreeSet<&str>, place: &Place) {
+        for key in table.keys {
+            if !key.required || fields.has(key.name) || meant.contains(key.name) {
+                continue;
+            }
+            let whole = match (place.key.as_str(), table.path) {
+                ("", _) => "the recipe".to_owned(),
+                (path, _) => format!("`{path}`"),
+            };
+            self.findings.push(
+                place,
+                Complaint::error(format!("{whole} has no `{}`", key.name))
+                    .hint(format!("add `{}: {}`", key.name, key.example)),
+            );
+        }
+    }
+
+    fn list<'n>(&mut self, nodes: &'n [Node], item: &'static Shape, place: &Place, example: &str) -> Value<'n> {
+        let example = example.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let checked = nodes.iter().enumerate().map(|(index, node)| {
+            let place = Place {
+                span: node.span.clone(),
+                key: format!("{}[{index}]", place.key),
+            };
+            self.value(node, item, place, example.unwrap_or_default())
+        });
+        Value::List(checked.collect())
+    }
+
+    fn map<'n>(
+        &mut self,
+        entries: &'n [(Node, Node)],
+        names: &'static TextKind,
+        values: &'static TextKind,
+        place: &Place,
+    ) -> Value<'n> {
+        let mut seen = BTreeMap::new();
+        for (key, value) in entries {
+            let Some(name) = self.key_name(key, place, &mut seen) else {
+                continue;
+            };
+            let path = join(&place.key, name);
+            if let Err(complaint) = (names.check)(name) {
+                let span = key.span.clone();
+                self.findings.push(
+                    &Place {
+                        span,
+                        key: path.clone(),
+                    },
+                    complaint,
+                );
+            }
+            let span = if value.span.is_empty() {
+                key.span.clone()
+            } else {
+                value.span.clone()
+            };
+            let place = Place { span, key: path };
+            match &value.kind {
+                NodeKind::Scalar(scalar) => drop(self.text(scalar, values, &place, "")),
+                NodeKind::Refused => {}
+                _ => {
+                    let found = value.describe();
+                    let message = format!("{} must be {}, but is {found}", subject(&place.key), values.what);
+                    self.findings.push(&place, Complaint::error(message));
+                }
+            }
+        }
+        // Nothing reads it yet.
+        Value::Invalid
+    }
+
+    fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {
+        if let Some(complaint) = surprise(scalar, kind.what, kind.numbers, place, example) {
+            self.findings.push(place, complaint);
+            return Value::Invalid;
+        }
+        match (kind.check)(&scalar.text) {
+            Ok(()) => Value::Text(&scalar.text),
+            Err(complaint) => {
+                self.findings.push(place, complaint);
+                Value::Invalid
+            }
+        }
+    }
+
+    fn choice<'n>(&mut self, scalar: &'n Scalar, choices: &[&str], place: &Place, example: &str) -> Value<'n> {
+        let text = scalar.text.as_str();
+        if choices.contains(&text) {
+            return Value::Text(text);
+        }
+        let what = match choices {
+            [only] => format!("`{only}`"),
+            _ => format!("one of {}", listed(choices.iter().copied())),
+        };
+        if scalar.resolve() == Resolved::Null {
+            let complaint = surprise(scalar, &what, Numbers::Quote, place, example);
+            self.findings
+                .push(place, complaint.unwrap_or_else(|| Complaint::error("no value")));
+            return Value::Invalid;
+        }
+        let complaint = Complaint::error(format!(
+            "{} must be {what}, but is {}",
+            subject(&place.key),
+            quoted(text)
+        ));
+        let part = choices.iter().find(|choice| text.len() >= 3 && choice.contains(text));
+        let near = nearest(text, choices.iter().copied()).or(part.copied());
+        let near = near.filter(|_| choices.len() > 1);
+        self.findings.push(
+            place,
+            match near {
+                Some(near) => complaint.hint(format!("did you mean `{near}`?")),
+                None => complaint,
+            },
+        );
+        Value::Invalid
+    }
+
+    fn boolean<'n>(&mut self, scalar: &Scalar, place: &Place) -> Value<'n> {
+        let resolved = scalar.resolve();
+        if let Resolved::Boolean(value) = resolved {
+            return Value::Boolean(value);
+        }
+        let key = last_key(&place.key);
+        let found = match resolved {
+            Resolved::Null => "empty".into(),
+            _ if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
+            _ => quoted(&scalar.text),
+        };
+        let complaint = Complaint::error(format!(
+            "{} must be `true` or `false`, but is {found}",
+            subject(&place.key)
+        ));
+        let meant = match scalar.text.to_ascii_lowercase().as_str() {
+            "yes" | "on" | "y" | "true" => Some(true),
+            "no" | "off" | "n" | "false" => Some(false),
+            _ => None,
+        };
+        self.findings.push(
+            place,
+            match meant {
+                Some(value) => complaint.hint(format!("write `{key}: {value}`")),
+                None => complaint,
+            },
+        );
+        Value::Invalid
+    }
+
+    fn always<'n>(&mut self, scalar: &Scalar, only: bool, why: &str, place: &Place) -> Value<'n> {
+        let value = self.boolean(scalar, place);
+        if matches!(value, Value::Boolean(other) if other != only) {
+            let message = format!("{} cannot be `{}`: {why}", subject(&place.key), !only);
+            self.findings
+                .push(place, Complaint::error(message).hint("remove the key"));
+            return Value::Invalid;
+        }
+        value
+    }
+
+    fn integer<'n>(&mut self, scalar: &Scalar, low: u32, high: u32, place: &Place) -> Value<'n> {
+        let parsed = scalar.text.parse::<u32>().ok();
+        let found = match scalar.resolve() {
+            Resolved::Null => "empty".into(),
+            Resolved::Integer => match parsed {
+                Some(value) if (low..=high).contains(&value) => return Value::Integer(value),
+                _ => quoted(&scalar.text),
+            },
+            Resolved::Text if !scalar.plain => format!("the string {}", quoted(&scalar.text)),
+            _ => quoted(&scalar.text),
+        };
+        let what = subject(&place.key);
+        let complaint = Complaint::error(format!("{what} must be a number from {low} to {high}, but is {found}"));
+        let key = last_key(&place.key);
+        self.findings.push(
+            place,
+            match parsed {
+                Some(value) if (low..=high).contains(&value) => complaint.hint(format!("write `{key}: {value}`")),
+                _ => complaint,
+            },
+        );
+        Value::Invalid
+    }
+}
+
+/// What YAML makes of a scalar without quotes where a string is wanted.
+fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, example: &str) -> Option<Complaint> {
+    let text = scalar.text.as_str();
+    let resolved = scalar.resolve();
+    let assignment = |value: &str| match place.key.ends_with(']') {
+        true => format!("write `{value}`"),
+        false => format!("write `{}: {value}`", last_key(&place.key)),
+    };
+    let is_number = matches!(resolved, Resolved::Integer | Resolved::Float | Resolved::LegacyNumber);
+    if numbers == Numbers::Octal && is_number {
+        let octal = text.strip_prefix("0o").unwrap_or(text);
+        let complaint = Complaint::error(format!("the mode {} is a number: it needs quotes", quoted(text)));
+        return Some(if mode_bits(octal).is_some() {
+            complaint.hint(assignment(&format!("\"{octal:0>4}\"")))
+        } else {
+            complaint.hint(assignment(example))
+        });
+    }
+    match resolved {
+        Resolved::Text => None,
+        Resolved::Integer if numbers == Numbers::Accept && text.bytes().all(|b| b.is_ascii_digit()) => None,
+        _ if numbers == Numbers::Accept && is_number => {
+            let message = format!("{} must be {what}, but is {}", subject(&place.key), quoted(text));
+            Some(Complaint::error(message).hint("a number is written in decimal, without sign and leading zeros"))
+        }
+        Resolved::Null => {
+            let complaint = Complaint::error(format!("{} must be {what}, but is empty", subject(&place.key)));
+            Some(if example.is_empty() {
+                complaint
+            } else {
+                complaint.hint(format!(
+                    "for example: {}",
+                    assignment(example).trim_start_matches("write ")
+                ))
+            })
+        }
+        _ => {
+            let found = resolved.describe();
+            let shown = quoted(text);
+            let message = format!(
+                "{} must be {what}, but {shown} without quotes is {found}",
+                subject(&place.key)
+            );
+            Some(Complaint::error(message).hint(assignment(&format!("\"{}\"", shown.trim_matches('`')))))
+        }
+    }
+}
+
+/// The table that has a key of this name, for one that stands in the wrong place.
+fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
+    table.keys.iter().find_map(|key| {
+        let inner = key.shape.inner()?;
+        if inner.key(name).is_some_and(|key| !matches!(key.shape, Shape::Later)) {
+            return Some(inner.path);
+        }
+        home_of(name, inner)
+    })
+}
+
+fn join(parent: &str, name: &str) -> String {
+    // Whole names only: a key of the language is short.
+    let name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
+    match parent {
+        "" => name,
+        _ => format!("{parent}.{name}"),
+    }
+}
+
+/// The key at the end of a path, without an index.
+fn last_key(path: &str) -> &str {
+    let path = path.rsplit_once('.').map_or(path, |(_, last)| last);
+    path.split_once('[').map_or(path, |(key, _)| key)
+}
+
+/// How a message names the value at a path.
+fn subject(path: &str) -> String {
+    match path.ends_with(']') {
+        true => format!("an entry of `{}`", last_key(path)),
+        false => format!("`{}`", last_key(path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::source_map::SourceMap;
+    use crate::{HostFileError, HostFiles, RecipeSource, reader};
+
+    #[derive(Debug)]
+    struct AnyFile;
+
+    impl HostFiles for AnyFile {
+        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
+            Ok(path.to_path_buf())
+        }
+    }
+
+    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
+        visit(table);
+        for inner in table.keys.iter().filter_map(|key| key.shape.inner()) {
+            every_table(inner, visit);
+        }
+    }
+
+    #[test]
+    fn every_key_is_documented_and_its_example_is_valid() {
+        let mut keys = 0;
+        every_table(&RECIPE, &mut |table| {
+            for key in table.keys {
+                let name = format!("{}.{}", table.path, key.name);
+                assert!(key.about.ends_with('.'), "{name}: what does it do?");
+                if matches!(key.shape, Shape::Later) {
+                    continue;
+                }
+                assert!(!key.example.is_empty() && !key.default.is_empty(), "{name}");
+                // An ellipsis stands for something that nobody should copy.
+                if key.example.contains('…') {
+                    continue;
+                }
+                let text = format!("{}: {}\n", key.name, key.example);
+                let map = SourceMap::new(Path::new("example"), &text);
+                let mut findings = Findings::new(&map);
+                let root = reader::read(&map, &mut findings).expect(&name);
+                let NodeKind::Mapping(entries) = &root.kind else {
+                    panic!("{name}");
+                };
+                let place = Place {
+                    span: 0..0,
+                    key: key.name.into(),
+                };
+                let mut checker = Checker {
+                    findings: &mut findings,
+                };
+                checker.value(&entries[0].1, &key.shape, place, key.example);
+                assert_eq!(findings.into_sorted(), [], "{name}");
+                keys += 1;
+            }
+        });
+        assert!(keys > 40, "{keys}");
+    }
+
+    #[test]
+    fn no_key_has_the_name_of_another_as_its_own() {
+        every_table(&RECIPE, &mut |table| {
+            let mut names = BTreeSet::new();
+            for key in table.keys {
+                assert!(names.insert(key.name), "{}.{} is there twice", table.path, key.name);
+            }
+            for also in table.keys.iter().flat_map(|key| key.also) {
+                assert!(!names.contains(also), "{}: `{also}` is a key itself", table.path);
+            }
+        });
+    }
+
+    #[test]
+    fn the_examples_of_tables_check_clean() {
+        every_table(&RECIPE, &mut |table| {
+            let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{}", table.example);
+            let source = RecipeSource {
+                name: Path::new("example"),
+                text: text.as_bytes(),
+            };
+            let outcome = crate::read(source, &AnyFile);
+            assert_eq!(outcome.findings, [], "{}", table.path);
+            assert!(outcome.plan.is_some());
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! What is left of a recipe after the check: known keys with values of the right shape.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Place;
+
+/// A value and where it stands.
+#[derive(Debug)]
+pub(crate) struct Checked<'n> {
+    pub(crate) place: Place,
+    pub(crate) value: Value<'n>,
+}
+
+/// A value of the shape its key asks for.
+#[derive(Debug)]
+pub(crate) enum Value<'n> {
+    Text(&'n str),
+    Boolean(bool),
+    Integer(u32),
+    List(Vec<Checked<'n>>),
+    Table(Fields<'n>),
+    /// A finding was made; nothing more is known.
+    Invalid,
+}
+
+/// The keys of a table that are there.
+#[derive(Debug, Default)]
+pub(crate) struct Fields<'n> {
+    entries: BTreeMap<&'static str, (Place, Checked<'n>)>,
+    /// Whether there were keys that are not known, not supported or not readable.
+    incomplete: bool,
+}
+
+impl<'n> Fields<'n> {
+    pub(crate) fn insert(&mut self, key: &'static str, place: Place, value: Checked<'n>) {
+        self.entries.insert(key, (place, value));
+    }
+
+    pub(crate) fn mark_incomplete(&mut self) {
+        self.incomplete = true;
+    }
+
+    /// Whether the key is there, with a valid value or not.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// Whether something was left out, so that what is missing was perhaps meant by it.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Where the key itself stands.
+    pub(crate) fn key_place(&self, key: &str) -> Option<&Place> {
+        self.entries.get(key).map(|(place, _)| place)
+    }
+
+    fn get(&self, key: &str) -> Option<&Checked<'n>> {
+        self.entries.get(key).map(|(_, checked)| checked)
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Option<(&'n str, &Place)> {
+        match self.get(key)? {
+            Checked {
+                place,
+                value: Value::Text(text),
+            } => Some((text, place)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn boolean(&self, key: &str) -> Option<bool> {
+        match self.get(key)?.value {
+            Value::Boolean(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn integer(&self, key: &str) -> Option<(u32, &Place)> {
+        match self.get(key)? {
+            Checked {
+                place,
+                value: Value::Integer(value),
+            } => Some((*value, place)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn table(&self, key: &str) -> Option<(&Self, &Place)> {
+        match self.get(key)? {
+            Checked {
+                place,
+                value: Value::Table(fields),
+            } => Some((fields, place)),
+            _ => None,
+        }
+    }
+
+    /// The items of a list; none without the key.
+    pub(crate) fn items(&self, key: &str) -> &[Checked<'n>] {
+        match self.get(key) {
+            Some(Checked {
+                value: Value::List(items),
+                ..
+            }) => items,
+            _ => &[],
+        }
+    }
+
+    /// The valid strings of a list.
+    pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &Place)> {
+        self.items(key).iter().filter_map(|item| match item.value {
+            Value::Text(text) => Some((text, &item.place)),
+            _ => None,
+        })
+    }
+
+    /// The valid mappings of a list.
+    pub(crate) fn tables(&self, key: &str) -> impl Iterator<Item = (&Self, &Place)> {
+        self.items(key).iter().filter_map(|item| match &item.value {
+            Value::Table(fields) => Some((fields, &item.place)),
+            _ => None,
+        })
+    }
+}

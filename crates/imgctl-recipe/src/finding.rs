@@ -1,0 +1,198 @@
+//! What is wrong in a recipe, where, and what to do about it.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::plan::Origin;
+use crate::source_map::SourceMap;
+
+/// At most this many findings are listed; hostile recipes have more.
+const MAX_FINDINGS: usize = 1000;
+
+/// One thing to tell about a recipe.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Whether it forbids a plan.
+    pub severity: Severity,
+    /// File, line, column and key path.
+    pub origin: Origin,
+    /// Bytes of the recipe's text that this is about: within one line, possibly empty, on character boundaries.
+    pub span: Range<usize>,
+    /// What is wrong; lower case, no final period.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Finding {
+    /// One line without the hint: `golden.yaml:4:5: error: message`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Origin { file, line, column, .. } = &self.origin;
+        write!(
+            f,
+            "{}:{line}:{column}: {}: {}",
+            file.display(),
+            self.severity,
+            self.message
+        )
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Severity {
+    /// There is no plan.
+    Error,
+    /// The plan does something else than its writer may think.
+    Warning,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        })
+    }
+}
+
+/// A finding that does not know its place yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Complaint {
+    severity: Severity,
+    message: String,
+    hint: Option<String>,
+}
+
+impl Complaint {
+    pub(crate) fn error(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    pub(crate) fn warning(message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(message)
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Where a value stands: its bytes and its path inside the document.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) span: Range<usize>,
+    pub(crate) key: String,
+}
+
+/// Collects findings, up to a limit.
+#[derive(Debug)]
+pub(crate) struct Findings<'s> {
+    pub(crate) source: &'s SourceMap<'s>,
+    list: Vec<Finding>,
+    dropped: usize,
+    failed: bool,
+}
+
+impl<'s> Findings<'s> {
+    pub(crate) fn new(source: &'s SourceMap<'s>) -> Self {
+        Self {
+            source,
+            list: Vec::new(),
+            dropped: 0,
+            failed: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, place: &Place, complaint: Complaint) {
+        self.failed |= complaint.severity == Severity::Error;
+        if self.list.len() >= MAX_FINDINGS {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        let span = self.source.clip(&place.span);
+        self.list.push(Finding {
+            severity: complaint.severity,
+            origin: self.source.origin(place),
+            span,
+            message: complaint.message,
+            hint: complaint.hint,
+        });
+    }
+
+    /// Whether more findings would be thrown away: no need to compute hints any more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.list.len() >= MAX_FINDINGS
+    }
+
+    /// Whether there was an error, listed or not.
+    pub(crate) fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Everything found, in the order of the text.
+    pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
+        self.list.sort_by_key(|finding| finding.span.start);
+        if let (Some(last), true) = (self.list.last(), self.dropped > 0) {
+            let message = format!("{} more findings are not listed", self.dropped);
+            let more = Finding {
+                severity: if self.failed {
+                    Severity::Error
+                } else {
+                    Severity::Warning
+                },
+                message,
+                hint: Some("correct these first".into()),
+                ..last.clone()
+            };
+            self.list.push(more);
+        }
+        self.list
+    }
+}
+
+/// A recipe's text as it can stand in a message: one short line in backquotes, control characters escaped.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut out = String::from("`");
+    for (index, character) in text.chars().enumerate() {
+        if index == SHOWN {
+            out.push('…');
+            break;
+        }
+        if is_harmful(character) {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out.push('`');
+    out
+}
+
+/// Control characters, and those that reorder or hide the text around them.
+pub(crate) fn is_harmful(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_short_and_harmless() {
+        assert_eq!(quoted("mode"), "`mode`");
+        assert_eq!(quoted("a\u{1b}[31m\n"), "`a\\u{1b}[31m\\n`");
+        assert_eq!(quoted("\u{202e}x"), "`\\u{202e}x`");
+        assert!(quoted(&"x".repeat(1_000_000)).chars().count() < 70);
+    }
+}

@@ -1,0 +1,185 @@
+//! Any bytes end in findings or a plan, in time and without a panic.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use imgctl_recipe::{HostFileError, HostFiles, MAX_RECIPE_BYTES, Outcome, RecipeSource, Severity, read};
+use proptest::prelude::*;
+
+/// Has every file but one.
+#[derive(Debug)]
+struct Fake;
+
+impl HostFiles for Fake {
+    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError> {
+        match path.ends_with("missing") {
+            true => Err(HostFileError::NotFound),
+            false => Ok(path.to_path_buf()),
+        }
+    }
+}
+
+fn outcome(text: &[u8]) -> Outcome {
+    let outcome = read(
+        RecipeSource {
+            name: Path::new("r.yaml"),
+            text,
+        },
+        &Fake,
+    );
+    let failed = outcome
+        .findings
+        .iter()
+        .any(|finding| finding.severity == Severity::Error);
+    assert_eq!(outcome.plan.is_none(), failed);
+    assert!(outcome.findings.len() <= 1001);
+    assert!(outcome.findings.is_sorted_by_key(|finding| finding.span.start));
+    for finding in &outcome.findings {
+        assert!(text.get(finding.span.clone()).is_some(), "{finding}");
+        assert!(finding.origin.line >= 1 && finding.origin.column >= 1, "{finding}");
+        assert!(!finding.message.is_empty() && finding.message.len() < 2000, "{finding}");
+        assert!(!finding.message.chars().any(char::is_control), "{finding}");
+    }
+    outcome
+}
+
+const HEAD: &str = "apiVersion: imgctl/v1\nkind: Recipe\n";
+
+/// Refuses the text in time, whether it is 10 MB or just below the limit: within a second on an idle machine.
+fn refused_in_time(name: &str, head: &str, unit: &str, tail: &str) {
+    for size in [10_000_000, MAX_RECIPE_BYTES - head.len() - tail.len() - unit.len()] {
+        let text = format!("{head}{}{tail}", unit.repeat(size / unit.len()));
+        let started = Instant::now();
+        let outcome = outcome(text.as_bytes());
+        let took = started.elapsed();
+        assert!(outcome.plan.is_none(), "{name} gave a plan");
+        // Beside other tests on a busy machine.
+        assert!(took < Duration::from_secs(5), "{name} with {size} bytes took {took:?}");
+    }
+}
+
+#[test]
+fn hostile_recipes_are_refused_in_time() {
+    let nested = format!("a: {}", "[".repeat(250));
+    for (name, head, unit, tail) in [
+        ("flow depth", "a: ", "[", ""),
+        ("flow width", "a: [", "1,", ""),
+        ("flow depth and width", nested.as_str(), "1,", ""),
+        ("block depth", "", "- ", ""),
+        ("explicit keys", "", "? ", ""),
+        ("aliases", "a: &a [x]\nb:\n", "- *a\n", ""),
+        ("anchors", "a:\n", "- &a x\n", ""),
+        ("documents", "", "---\na\n", ""),
+        ("unknown keys", HEAD, "x0: 1\n", ""),
+        ("duplicate keys", HEAD, "files: []\n", ""),
+        ("null files", &format!("{HEAD}files:\n"), "- \n", ""),
+        ("tiny files", &format!("{HEAD}files:\n"), "- {path: /}\n", ""),
+        (
+            "bad modes on one line",
+            &format!("{HEAD}files: ["),
+            "{path: /, mode: 0755},",
+            "]",
+        ),
+        (
+            "same units",
+            &format!("{HEAD}services: {{ enable: ["),
+            "ssh,",
+            "], mask: [ssh] }",
+        ),
+        ("long key", HEAD, "k", ": 1\n"),
+        ("long value", &format!("{HEAD}hostname: "), "ä", "\n"),
+        (
+            "expressions",
+            &format!("{HEAD}files:\n"),
+            "- {path: /a, line: x, match: '\\w{99}{9}'}\n",
+            "",
+        ),
+        (
+            "long expressions",
+            &format!("{HEAD}files:\n"),
+            "- {path: /a, line: x, match: '(\\w{9}|\\pL+\\s*)*'}\n",
+            "",
+        ),
+        (
+            "globs",
+            &format!("{HEAD}files:\n"),
+            "- {path: '/{a,b}{c,d}*[x-z]?/', state: absent}\n",
+            "- 5\n",
+        ),
+        ("carriage returns", HEAD, "\r", "x"),
+        ("colons", "", ":", ""),
+        ("quotes", "a: \"", "\\u0041", ""),
+        ("NULs", "", "\0", ""),
+        ("invalid UTF-8 after much text", HEAD, "# \n", "\u{0}"),
+    ] {
+        refused_in_time(name, head, unit, tail);
+    }
+}
+
+#[test]
+fn different_keys_and_units_in_great_number_are_refused_in_time() {
+    let keys: String = (0..80_000).map(|i| format!("key{i}: 1\n")).collect();
+    let enable: Vec<String> = (0..40_000).map(|i| format!("u{i}")).collect();
+    let list = enable.join(",");
+    let units = format!("{HEAD}services: {{ enable: [{list}], mask: [{list}] }}\n");
+    for text in [keys, units] {
+        let started = Instant::now();
+        assert!(outcome(text.as_bytes()).plan.is_none());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn findings_beyond_the_limit_are_counted() {
+    let text = format!("{HEAD}services:\n  enable:\n{}", "    - 'a b'\n".repeat(3000));
+    let outcome = outcome(text.as_bytes());
+    assert_eq!(outcome.findings.len(), 1001);
+    assert_eq!(
+        outcome.findings.last().unwrap().message,
+        "2000 more findings are not listed"
+    );
+}
+
+/// Pieces that recipes are made of, right and wrong.
+#[rustfmt::skip]
+const WORDS: &[&str] = &[
+    "apiVersion: imgctl/v1\n", "kind: Recipe\n", "files:\n", "  - ", "path: ", "/etc/motd", "\n    ",
+    "mode: ", "0755", "\"0644\"", "state: absent", "content: ", "|\n", "      text\n", "source: missing",
+    "users:\n", "name: ", "services:", " {", "}", "[", "]", ", ", "enable: ", "mask: ", "[ssh]", "reset:\n",
+    "  profile: golden\n", "outputs: ", "images: ", "hostname: ", "golden", "no", "~", "1.10", "&a ", "*a",
+    "!!str ", "---\n", "...\n", "? ", ": ", "#", "'", "\"", "\\", "\t", "\r\n", "\u{feff}", "ä", "\u{1F600}",
+    "\0", "${{ x }}", "line: x\n", "match: '('\n", "ssh_authorized_keys: ", "\n", "  ", "- ", "<<: ",
+    "target: x", "type: symlink", "%YAML 1.2\n", "labels: {a: b}", "metadata: ", "level: 5", "compression: ",
+    "packages: ",
+];
+
+fn fragments() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(WORDS), 0..40).prop_map(|words| words.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_panic_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        outcome(&bytes);
+    }
+
+    #[test]
+    fn no_panic_on_text(text in "\\PC{0,120}") {
+        outcome(format!("{HEAD}{text}").as_bytes());
+    }
+
+    #[test]
+    fn no_panic_on_fragments(text in fragments()) {
+        outcome(text.as_bytes());
+        outcome(format!("{HEAD}{text}").as_bytes());
+    }
+
+    #[test]
+    fn no_panic_on_values(key in "(hostname|metadata|users|files|services|reset|outputs)", value in "\\PC{0,60}") {
+        outcome(format!("{HEAD}{key}: {value}\n").as_bytes());
+        outcome(format!("{HEAD}files: [{{ path: {value:?}, target: {value:?}, mode: {value:?}, match: {value:?}, line: x }}]\n").as_bytes());
+        outcome(format!("{HEAD}files: [{{ path: {value:?}, state: absent }}]\nusers: [{{ name: {value:?}, ssh_authorized_keys: [{value:?}] }}]\n").as_bytes());
+    }
+}

@@ -1,0 +1,186 @@
+//! Looking for the bytes of deleted files in a disk image.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+
+/// Bytes compared at each place: long enough that two files do not share them by chance.
+const WINDOW: usize = 32;
+/// A window holds at least this many different bytes, else it could be padding or text that is everywhere.
+const VARIETY: usize = 12;
+
+/// Pieces of files that must be nowhere in an image.
+#[derive(Debug, Default)]
+pub struct Secrets {
+    pieces: HashMap<[u8; WINDOW], String>,
+}
+
+impl Secrets {
+    /// Adds pieces of a file's content: its start, and one of every 512 bytes. `name` is for the message.
+    pub fn add(&mut self, name: &str, content: &[u8]) {
+        for chunk in content.chunks(512) {
+            let window = chunk.windows(WINDOW).find(|window| is_telling(window));
+            if let Some(piece) = window.and_then(|window| <[u8; WINDOW]>::try_from(window).ok()) {
+                self.pieces.insert(piece, name.to_owned());
+            }
+        }
+    }
+
+    /// Takes back the pieces of a file that is still there and has them, too.
+    pub fn forget(&mut self, content: &[u8]) {
+        if content.len() >= WINDOW {
+            for window in content.windows(WINDOW) {
+                if let Ok(piece) = <&[u8; WINDOW]>::try_from(window) {
+                    self.pieces.remove(piece);
+                }
+            }
+        }
+    }
+
+    /// How many pieces there are to find.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pieces.len()
+    }
+
+    /// Whether there is nothing to find.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// The pieces found in a raw image: offset and the name of the file.
+    ///
+    /// # Errors
+    ///
+    /// When the image cannot be read.
+    pub fn find_in_file(&self, image: &Path) -> Result<Vec<(u64, String)>> {
+        let file = File::open(image).with_context(|| format!("opening {}", image.display()))?;
+        self.find(file).with_context(|| format!("reading {}", image.display()))
+    }
+
+    /// The pieces found in a stream of bytes: offset and the name of the file.
+    ///
+    /// # Errors
+    ///
+    /// When reading fails.
+    pub fn find(&self, mut stream: impl Read) -> std::io::Result<Vec<(u64, String)>> {
+        // A bit per value of a window's first two bytes spares a hash at most places.
+        let mut starts = vec![false; 1 << 16];
+        for piece in self.pieces.keys() {
+            if let Some(start) = starts.get_mut(pair(piece)) {
+                *start = true;
+            }
+        }
+        let mut found = Vec::new();
+        let mut buffer = vec![0; 4 << 20];
+        let mut kept = 0;
+        let mut offset = 0;
+        loop {
+            let count = fill(&mut stream, &mut buffer, kept)?;
+            let bytes = buffer.get(..kept + count).unwrap_or_default();
+            if bytes.iter().any(|byte| *byte != 0) {
+                self.find_in(bytes, offset, &starts, &mut found);
+            }
+            if count == 0 {
+                return Ok(found);
+            }
+            let end = kept + count;
+            kept = end.min(WINDOW - 1);
+            buffer.copy_within(end - kept..end, 0);
+            offset += (end - kept) as u64;
+        }
+    }
+
+    fn find_in(&self, bytes: &[u8], offset: u64, starts: &[bool], found: &mut Vec<(u64, String)>) {
+        for (index, window) in bytes.windows(WINDOW).enumerate() {
+            if starts.get(pair(window)) == Some(&true)
+                && let Ok(piece) = <&[u8; WINDOW]>::try_from(window)
+                && let Some(name) = self.pieces.get(piece)
+            {
+                found.push((offset + index as u64, name.clone()));
+            }
+        }
+    }
+}
+
+fn pair(window: &[u8]) -> usize {
+    match window {
+        [first, second, ..] => usize::from(*first) << 8 | usize::from(*second),
+        _ => 0,
+    }
+}
+
+fn is_telling(window: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    for byte in window {
+        if let Some(slot) = seen.get_mut(usize::from(*byte)) {
+            *slot = true;
+        }
+    }
+    seen.iter().filter(|seen| **seen).count() >= VARIETY
+}
+
+fn fill(stream: &mut impl Read, buffer: &mut [u8], from: usize) -> std::io::Result<usize> {
+    let mut count = 0;
+    while let Some(rest) = buffer.get_mut(from + count..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest)? {
+            0 => break,
+            more => count += more,
+        }
+    }
+    Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noise(seed: u32, len: usize) -> Vec<u8> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn finds_a_piece_wherever_it_lies_across_buffers() {
+        let mut secrets = Secrets::default();
+        let secret = noise(1, 100);
+        secrets.add("key", &secret);
+        for start in [0, 4095, (4 << 20) - 16, (4 << 20) - 1, 5 << 20] {
+            let mut image = vec![0; 6 << 20];
+            image[start..start + 100].copy_from_slice(&secret);
+            assert_eq!(
+                secrets.find(&image[..]).unwrap(),
+                [(start as u64, "key".to_owned())],
+                "at {start}"
+            );
+        }
+    }
+
+    #[test]
+    fn finds_nothing_where_only_the_start_is_left() {
+        let mut secrets = Secrets::default();
+        let secret = noise(2, 5000);
+        secrets.add("key", &secret);
+        assert_eq!(secrets.len(), 10);
+        assert!(secrets.find(&secret[..20]).unwrap().is_empty());
+        assert_eq!(secrets.find(&secret[..]).unwrap().len(), 10);
+        secrets.forget(&secret);
+        assert!(secrets.is_empty());
+    }
+
+    #[test]
+    fn passes_over_padding() {
+        let mut secrets = Secrets::default();
+        secrets.add("zeros", &[0; 4096]);
+        secrets.add("short", b"few bytes");
+        assert!(secrets.is_empty());
+    }
+}

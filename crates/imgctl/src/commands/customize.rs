@@ -1,0 +1,276 @@
+//! `imgctl customize`: arguments and recipe to options, a run, and what is told of it.
+
+use super::{InputArgs, summary};
+use crate::command_error::{CommandError, CommandResult};
+use crate::commands::recipe::ReadRecipe;
+use crate::ui::{Progress, Ui};
+use crate::{host_files, interrupt};
+use clap::{Args, ValueEnum};
+use imgctl_core::{CustomizeOptions, OutputOptions, Receipt};
+use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat, OutputImage, Outputs, Plan};
+use std::env;
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
+  imgctl customize base.qcow2 --recipe golden.yaml --dry-run
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
+  imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
+
+Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D \
+deleted), or the receipt with --json. The summary and warnings go to standard error.
+
+Environment:
+  SOURCE_DATE_EPOCH  Time to stamp changes with, in seconds since 1970
+                     [default: the newest time that the image's filesystems record]";
+
+/// Change what is inside an image and write a new one
+///
+/// The base is only read. The output appears whole, or not at all.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CustomizeArgs {
+    /// Image to begin with, qcow2 or raw
+    base: Option<PathBuf>,
+    /// Recipe that says what should be inside; without one the image is only repacked
+    #[arg(short, long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
+    /// Do everything but writing the output, and list the changes
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Make all free blocks of the guest's filesystems zero, not only those that this run freed
+    #[arg(long)]
+    wipe_free: bool,
+    /// Write a record of the run as JSON
+    #[arg(long, value_name = "FILE")]
+    receipt: Option<PathBuf>,
+    /// Write the receipt to standard output
+    #[arg(long)]
+    json: bool,
+    /// Worker threads; the output does not depend on it [default: one per processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// Folder for a scratch file [default: the output's folder]
+    #[arg(long, value_name = "DIR")]
+    scratch: Option<PathBuf>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+struct OutputArgs {
+    /// Image to write [default: the recipe's `outputs`]
+    #[arg(short = 'o', long = "output", value_name = "OUT")]
+    path: Option<PathBuf>,
+    /// Replace the output if it exists
+    #[arg(long)]
+    force: bool,
+    /// Format of the output [default: qcow2]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Compression of qcow2: zlib, zstd or none, and a level as in zlib:9 [default: zlib]
+    #[arg(long, value_name = "METHOD[:LEVEL]", value_parser = compression)]
+    compress: Option<Compression>,
+    /// Write only what changed, as a qcow2 that needs the base
+    #[arg(long)]
+    thin: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Raw,
+    Qcow2,
+}
+
+pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
+    let options = options(ui, args)?;
+    let receipt = run(ui, &options)?;
+    if let Some(path) = &args.receipt {
+        let json = super::json(&receipt)?;
+        host_files::write_whole("receipt", path, json.as_bytes())?;
+    }
+    if args.json {
+        return super::print_json(ui, &receipt);
+    }
+    if receipt.dry_run {
+        let mut out = ui.data();
+        summary::write_changes(&mut out, &receipt.changes)
+            .and_then(|()| out.flush())
+            .map_err(CommandError::stdout)?;
+    }
+    ui.status(summary::summary(&receipt).trim_end());
+    Ok(())
+}
+
+fn run(ui: &Ui, options: &CustomizeOptions) -> CommandResult<Receipt> {
+    let progress = Progress::new(ui);
+    Ok(imgctl_core::customize(options, &|event| progress.event(event))?)
+}
+
+/// Everything that can be found wrong before the image is opened.
+fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
+    let base = args.base.clone().ok_or_else(|| {
+        CommandError::usage("no base image is named")
+            .hint("`source:` in recipes is not supported yet; name the base image: imgctl customize BASE …")
+    })?;
+    let reference_time = reference_time()?;
+    let plan = match &args.recipe {
+        Some(path) => ReadRecipe::open(path)?.into_plan(ui, path)?,
+        None => Plan::default(),
+    };
+    let output = match args.dry_run {
+        true => None,
+        false => Some(output(ui, &args.output, &plan.outputs)?),
+    };
+    check_paths(args, &base, output.as_ref())?;
+    let cancel = interrupt::cancel_flag()
+        .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
+    Ok(CustomizeOptions {
+        base,
+        input: args.input.options(),
+        plan,
+        output,
+        wipe_free: args.wipe_free,
+        scratch: args.scratch.clone(),
+        threads: args.threads,
+        reference_time,
+        cancel,
+    })
+}
+
+/// What to write: the command line wins over the recipe, value by value.
+fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<OutputOptions> {
+    let OutputImage {
+        path,
+        format,
+        compression,
+    } = outputs
+        .image
+        .as_ref()
+        .map(|image| image.value.clone())
+        .unwrap_or_default();
+    let path = args.path.clone().unwrap_or(path);
+    if path.as_os_str().is_empty() {
+        return Err(CommandError::usage("no output is named")
+            .hint("name one with -o OUT or in the recipe's `outputs`, or use --dry-run to see what would change"));
+    }
+    let wanted = args.format.map(|format| match format {
+        Format::Raw => OutputFormat::Raw,
+        Format::Qcow2 => OutputFormat::Qcow2,
+    });
+    if wanted.or(format).is_none() && path.extension().is_some_and(|extension| extension == "raw") {
+        ui.warning(format_args!(
+            "{} will be a qcow2 image; use --format raw for a raw one",
+            path.display()
+        ));
+    }
+    let format = wanted.or(format).unwrap_or(OutputFormat::Qcow2);
+    if format == OutputFormat::Raw && (args.thin || args.compress.is_some()) {
+        let option = if args.thin { "--thin" } else { "--compress" };
+        return Err(
+            CommandError::usage(format!("{option} cannot be used with a raw output"))
+                .hint("write a qcow2 with --format qcow2, or leave the option out"),
+        );
+    }
+    Ok(OutputOptions {
+        path,
+        force: args.force,
+        format,
+        compression: args.compress.or(compression).filter(|_| format == OutputFormat::Qcow2),
+        thin: args.thin,
+        checksums: match outputs.checksums.as_slice() {
+            [] => vec![ChecksumKind::Sha256],
+            kinds => kinds.to_vec(),
+        },
+    })
+}
+
+/// No file may be written over another that the run needs. The core looks after the base.
+fn check_paths(args: &CustomizeArgs, base: &Path, output: Option<&OutputOptions>) -> CommandResult {
+    let output = output.map(|output| output.path.as_path());
+    let inputs = [("base image", Some(base)), ("recipe", args.recipe.as_deref())];
+    let written = [("output", output), ("receipt", args.receipt.as_deref())];
+    for (what, path) in written.iter().filter_map(|(what, path)| Some((what, (*path)?))) {
+        for (other_what, other) in inputs.iter().filter_map(|(what, path)| Some((what, (*path)?))) {
+            if host_files::is_same_file(path, other) {
+                let message = format!("the {what} {} is the {other_what}", path.display());
+                return Err(CommandError::usage(message).hint(format!("name another file for the {what}")));
+            }
+        }
+    }
+    let Some(receipt) = args.receipt.as_deref() else {
+        return Ok(());
+    };
+    if output.is_some_and(|output| host_files::is_same_file(receipt, output)) {
+        let message = format!("the receipt {} is the output", receipt.display());
+        return Err(CommandError::usage(message).hint("name another file for the receipt"));
+    }
+    host_files::check_writable("receipt", receipt)
+}
+
+/// SOURCE_DATE_EPOCH, as <https://reproducible-builds.org/specs/source-date-epoch/> defines it.
+fn reference_time() -> CommandResult<Option<i64>> {
+    let Some(value) = env::var_os("SOURCE_DATE_EPOCH") else {
+        return Ok(None);
+    };
+    let seconds = value
+        .to_str()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    seconds
+        .and_then(|seconds| seconds.parse().ok())
+        .map(Some)
+        .ok_or_else(|| {
+            CommandError::usage(format!(
+                "SOURCE_DATE_EPOCH is not a number of seconds: {}",
+                value.display()
+            ))
+            .hint("set it to seconds since 1970, as `git log -1 --format=%ct` prints them, or unset it")
+        })
+}
+
+/// `zlib`, `zstd:19`, `none`.
+fn compression(text: &str) -> Result<Compression, String> {
+    let (name, level) = match text.split_once(':') {
+        Some((name, level)) => (name, Some(level)),
+        None => (text, None),
+    };
+    let (kind, levels) = match name {
+        "zlib" => (CompressionKind::Zlib, 1..=9),
+        "zstd" => (CompressionKind::Zstd, 1..=22),
+        "none" if level.is_none() => (CompressionKind::None, 0..=0),
+        "none" => return Err("`none` has no levels".to_owned()),
+        _ => return Err("the method must be `zlib`, `zstd` or `none`".to_owned()),
+    };
+    let level = level.map(|level| level.parse().ok().filter(|level| levels.contains(level)));
+    match level {
+        Some(None) => Err(format!("levels of {name} are {} to {}", levels.start(), levels.end())),
+        Some(level) => Ok(Compression { kind, level }),
+        None => Ok(Compression { kind, level: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compression_levels_are_checked() {
+        let level = |text| compression(text).map(|compression| compression.level);
+        assert_eq!(level("zlib"), Ok(None));
+        assert_eq!(level("zlib:9"), Ok(Some(9)));
+        assert_eq!(level("zstd:22"), Ok(Some(22)));
+        assert_eq!(level("none"), Ok(None));
+        for text in [
+            "zlib:0", "zlib:10", "zstd:23", "zstd:", "zstd:-1", "none:1", "lz4", "", ":3", "zlib:1:2",
+        ] {
+            assert!(compression(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! One file per command: its arguments, and the function that does it.
+
+pub(crate) mod cat;
+pub(crate) mod customize;
+pub(crate) mod inspect;
+pub(crate) mod ls;
+pub(crate) mod recipe;
+mod summary;
+
+use crate::command_error::{CommandError, CommandResult};
+use crate::ui::{Ui, is_harmful};
+use clap::{Args, ValueEnum};
+use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
+use imgctl_vfs::{FileKind, GuestPath};
+use serde::Serialize;
+use std::io::Write as _;
+
+/// How an image is opened, the same for every command.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(next_help_heading = "Input")]
+pub(crate) struct InputArgs {
+    /// The image's format, instead of detecting it by content
+    #[arg(long, value_name = "FORMAT")]
+    input_format: Option<InputFormat>,
+    /// Go on although another program has the image open for writing
+    #[arg(long)]
+    force_share: bool,
+    /// Number of the partition that holds the guest's root, where several could
+    #[arg(long, value_name = "PARTITION")]
+    root: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum InputFormat {
+    Raw,
+    Qcow2,
+}
+
+impl InputArgs {
+    fn options(&self) -> InputOptions {
+        let format = self.input_format.map(|format| match format {
+            InputFormat::Raw => ImageFormat::Raw,
+            InputFormat::Qcow2 => ImageFormat::Qcow2,
+        });
+        InputOptions {
+            format,
+            force_share: self.force_share,
+            root: self.root,
+        }
+    }
+}
+
+/// Writes `value` to standard output as JSON.
+fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
+    let json = json(value)?;
+    let mut out = ui.data();
+    out.write_all(json.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(CommandError::stdout)
+}
+
+/// `value` as indented JSON that ends in a line break, harmless for a terminal.
+fn json(value: &impl Serialize) -> CommandResult<String> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|error| CommandError::other(format!("cannot write as JSON: {error}")))?;
+    // What serde_json left as it is (DEL, C1 controls, bidirectional marks) can only be inside of strings.
+    let mut harmless = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        match character {
+            _ if character != '\n' && is_harmful(character) => {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    harmless.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            _ => harmless.push(character),
+        }
+    }
+    harmless.push('\n');
+    Ok(harmless)
+}
+
+/// A path on the command line that is meant inside the guest.
+fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
+    GuestPath::new(path).map_err(|error| {
+        CommandError::usage(error.to_string()).hint("paths inside the guest begin with a slash: /etc/os-release")
+    })
+}
+
+/// Tells what is odd about an image, where something in it was not found: that may be why.
+fn explain(ui: &Ui, opened: &OpenedGuest, error: CommandError) -> CommandError {
+    for warning in opened.warnings() {
+        ui.warning(warning);
+    }
+    error
+}
+
+/// The word for a kind of node, the same as in receipts.
+fn kind_name(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::File => "file",
+        FileKind::Directory => "directory",
+        FileKind::Symlink => "symlink",
+        FileKind::CharDevice(..) => "char-device",
+        FileKind::BlockDevice(..) => "block-device",
+        FileKind::Fifo => "fifo",
+        FileKind::Socket => "socket",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_for_a_terminal_means_the_same() {
+        let hostile = "a\u{1b}\u{7f}\u{9b}\u{202e}\n\\é";
+        let text = json(&[hostile]).unwrap();
+        assert!(
+            !text
+                .trim_end()
+                .contains(|character| character != '\n' && is_harmful(character)),
+            "{text}"
+        );
+        let read: Vec<String> = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, [hostile]);
+    }
+}
