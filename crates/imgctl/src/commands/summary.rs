@@ -220,7 +220,7 @@ mod tests {
     fn state(new: &NewNode, edit: impl FnOnce(&mut ModelFs, NodeId)) -> Option<Snapshot> {
         let mut fs = ModelFs::new(Timestamp::from_seconds(0));
         let root = fs.root();
-        let node = fs.create(root, PATH[1..].as_bytes(), new).unwrap();
+        let node = fs.create(root, &PATH.as_bytes()[1..], new).unwrap();
         edit(&mut fs, node);
         let tree = Tree::new("test", Box::new(fs));
         let found = tree.resolve_link(&GuestPath::new(PATH).unwrap()).unwrap();
