@@ -1,5 +1,6 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
+mod boot_test;
 mod fixtures;
 mod test;
 mod tidy;
@@ -19,6 +20,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Boot an image under qemu (software emulation) and assert what it shows; logs go to target/boot-test.
+    BootTest(Box<boot_test::Arguments>),
     /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
     ///
     /// An image is built again when its scripts have changed. IMGCTL_FIXTURES names another folder.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),

@@ -54,26 +54,15 @@ fn section(table: &Table, out: &mut String) -> std::fmt::Result {
         out,
         "\n| key | type | default | meaning | example |\n|---|---|---|---|---|"
     )?;
-    let (later, now): (Vec<_>, Vec<_>) = table
-        .keys
-        .iter()
-        .partition(|key| matches!(key.shape, Shape::Later));
+    let (later, now): (Vec<_>, Vec<_>) = table.keys.iter().partition(|key| matches!(key.shape, Shape::Later));
     for key in now {
         let (name, title, default) = (key.name, key.shape.title(), key.default);
         let example = key.example.replace('|', "\\|");
-        writeln!(
-            out,
-            "| `{name}` | {title} | {default} | {} | `{example}` |",
-            key.about
-        )?;
+        writeln!(out, "| `{name}` | {title} | {default} | {} | `{example}` |", key.about)?;
     }
     if !later.is_empty() {
         let names: Vec<String> = later.iter().map(|key| format!("`{}`", key.name)).collect();
-        writeln!(
-            out,
-            "\nNot supported yet, and refused by name: {}.",
-            names.join(", ")
-        )?;
+        writeln!(out, "\nNot supported yet, and refused by name: {}.", names.join(", "))?;
     }
     if !table.example.is_empty() {
         writeln!(out, "\n```yaml\n{}```", table.example)?;

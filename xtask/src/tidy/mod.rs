@@ -44,12 +44,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(formatter, "{}: {}", self.file.display(), self.message),
-            line => write!(
-                formatter,
-                "{}:{line}: {}",
-                self.file.display(),
-                self.message
-            ),
+            line => write!(formatter, "{}:{line}: {}", self.file.display(), self.message),
         }
     }
 }

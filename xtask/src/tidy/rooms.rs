@@ -53,9 +53,7 @@ fn check_package(package: &Package) -> Vec<Finding> {
     let is_tooling = TOOLING.contains(&package.name.as_str());
     for name in package.dependencies.iter().chain(&package.dev_dependencies) {
         if BANNED.contains(&name.as_str()) {
-            find(format!(
-                "depends on {name}: there is no async in this workspace"
-            ));
+            find(format!("depends on {name}: there is no async in this workspace"));
         }
     }
     if !is_tooling && package.dependencies.contains("anyhow") {
@@ -80,9 +78,7 @@ fn check_package(package: &Package) -> Vec<Finding> {
         .filter(internal)
         .filter(|name| !allowed.contains(&name.as_str()))
     {
-        find(format!(
-            "depends on {name}, which the table of rooms does not allow"
-        ));
+        find(format!("depends on {name}, which the table of rooms does not allow"));
     }
     for name in package.dev_dependencies.iter().filter(internal) {
         if name != "imgctl-testkit" && !allowed.contains(&name.as_str()) {
@@ -136,18 +132,12 @@ mod tests {
 
     #[test]
     fn the_testkit_is_for_tests_only() {
-        assert_eq!(
-            messages(&package("imgctl-fat", &["imgctl-testkit"], &[])).len(),
-            1
-        );
+        assert_eq!(messages(&package("imgctl-fat", &["imgctl-testkit"], &[])).len(), 1);
     }
 
     #[test]
     fn anyhow_async_and_unknown_crates_are_refused() {
-        assert_eq!(
-            messages(&package("imgctl-core", &["anyhow", "tokio"], &[])).len(),
-            2
-        );
+        assert_eq!(messages(&package("imgctl-core", &["anyhow", "tokio"], &[])).len(), 2);
         assert!(messages(&package("imgctl-new", &[], &[]))[0].contains("has no imgctl-new"));
     }
 }

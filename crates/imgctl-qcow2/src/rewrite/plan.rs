@@ -50,15 +50,10 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// `codec` is the output's, `None` when nothing is to be compressed.
-    pub(crate) fn new(
-        source: &'a Source<'a>,
-        geometry: Geometry,
-        codec: Option<Codec>,
-        thin: bool,
-    ) -> Self {
-        let copy_from = source.base.filter(|base| {
-            base.geometry().cluster_bits() == geometry.cluster_bits() && codec == Some(base.codec())
-        });
+    pub(crate) fn new(source: &'a Source<'a>, geometry: Geometry, codec: Option<Codec>, thin: bool) -> Self {
+        let copy_from = source
+            .base
+            .filter(|base| base.geometry().cluster_bits() == geometry.cluster_bits() && codec == Some(base.codec()));
         Self {
             source,
             geometry,
@@ -196,9 +191,9 @@ impl<'a> Plan<'a> {
         let start = self.next * self.geometry.cluster_bytes();
         let dirty = self.source.dirty;
         let at = dirty.partition_point(|range| range.offset + range.length <= start);
-        dirty.get(at).map_or(self.end, |range| {
-            self.geometry.cluster_of(range.offset).max(self.next)
-        })
+        dirty
+            .get(at)
+            .map_or(self.end, |range| self.geometry.cluster_of(range.offset).max(self.next))
     }
 
     /// The first cluster from `next` on that is not wholly a hole.

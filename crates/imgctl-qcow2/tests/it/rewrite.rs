@@ -5,8 +5,8 @@ use crate::reader::{device, open};
 use crate::{matrix, qemu, window};
 use imgctl_block::{BlockDevice, BlockRead, MemoryDevice, Overlay};
 use imgctl_qcow2::{
-    BackingFile, Cluster, Codec, Compression, Error, ExternalFiles, Qcow2Image, RawOptions,
-    RewriteOptions, RewriteStats, Source, rewrite, write_raw,
+    BackingFile, Cluster, Codec, Compression, Error, ExternalFiles, Qcow2Image, RawOptions, RewriteOptions,
+    RewriteStats, Source, rewrite, write_raw,
 };
 use std::fs::{self, File};
 use std::ops::Range;
@@ -14,11 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const COMPRESSIONS: [Compression; 3] = [
-    Compression::Zlib(6),
-    Compression::Zstd(3),
-    Compression::None,
-];
+const COMPRESSIONS: [Compression; 3] = [Compression::Zlib(6), Compression::Zstd(3), Compression::None];
 
 fn create(path: &Path) -> File {
     let mut options = File::options();
@@ -76,16 +72,7 @@ fn every_image_can_be_rewritten_in_every_form() {
                 ..RewriteOptions::default()
             };
             pack(&source, &out, &options);
-            let arguments = [
-                "compare",
-                "-q",
-                "-f",
-                "qcow2",
-                "-F",
-                "qcow2",
-                "t.qcow2",
-                "out.qcow2",
-            ];
+            let arguments = ["compare", "-q", "-f", "qcow2", "-F", "qcow2", "t.qcow2", "out.qcow2"];
             qemu::run("qemu-img", &arguments, folder.path());
         }
     }
@@ -120,13 +107,7 @@ fn any_cluster_size_and_level_is_written_so_that_every_decoder_reads_it() {
     let mut deflate = flate2::Compress::new(flate2::Compression::new(6), false);
     let mut stream = vec![0; 1 << 20];
     let text = b"a text of its own ".repeat(300);
-    let text = [
-        &text[..],
-        &content::disk(20000, 9),
-        &text[..],
-        &content::disk(20000, 9),
-    ]
-    .concat();
+    let text = [&text[..], &content::disk(20000, 9), &text[..], &content::disk(20000, 9)].concat();
     deflate
         .compress(&text, &mut stream, flate2::FlushCompress::Finish)
         .unwrap();
@@ -197,11 +178,7 @@ fn untouched_streams_are_copied_and_the_rest_is_encoded_anew() {
                 continue;
             }
             if let Some(stream) = base.compressed_bytes(index).unwrap() {
-                assert_eq!(
-                    image.compressed_bytes(index).unwrap(),
-                    Some(stream),
-                    "{index}"
-                );
+                assert_eq!(image.compressed_bytes(index).unwrap(), Some(stream), "{index}");
                 copied += 1;
             }
         }
@@ -255,12 +232,7 @@ fn what_is_free_is_dropped_and_nothing_else() {
     let (base, overlay, expected) = changed_base(folder.path(), "cluster_size=4096", 3);
     let dirty = overlay.dirty_ranges();
     let end = base.len_bytes();
-    let free: [Range<u64>; 4] = [
-        10..8000,
-        50_000..60_001,
-        1_000_000..1_500_000,
-        end - 3000..end,
-    ];
+    let free: [Range<u64>; 4] = [10..8000, 50_000..60_001, 1_000_000..1_500_000, end - 3000..end];
     let mut masked = expected.clone();
     for range in [53_248..57_344, 1_003_520..1_499_136] {
         masked[range].fill(0);
@@ -357,12 +329,8 @@ fn a_thin_image_holds_the_changes_alone() {
         let image = Qcow2Image::open_with(device(&path), external).unwrap();
         assert!(image.read_vec(0, expected.len()).unwrap() == expected);
         assert_eq!(image.cluster(2).unwrap(), Cluster::Zero);
-        let stored = (0..image.cluster_count())
-            .filter(|index| image.cluster(*index).unwrap() != Cluster::Unallocated);
-        assert_eq!(
-            stored.count() as u64,
-            stats.zero + stats.plain + stats.compressed
-        );
+        let stored = (0..image.cluster_count()).filter(|index| image.cluster(*index).unwrap() != Cluster::Unallocated);
+        assert_eq!(stored.count() as u64, stats.zero + stats.plain + stats.compressed);
     }
 }
 
@@ -406,11 +374,7 @@ fn cancelling_and_wrong_options_are_errors() {
         let error = rewrite(&source, &create(&path), &options).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { .. }), "{error}");
     }
-    for compression in [
-        Compression::Zlib(0),
-        Compression::Zlib(10),
-        Compression::Zstd(20),
-    ] {
+    for compression in [Compression::Zlib(0), Compression::Zlib(10), Compression::Zstd(20)] {
         let options = RewriteOptions {
             compression,
             ..RewriteOptions::default()

@@ -43,9 +43,7 @@ pub(crate) static LINK_TARGET: TextKind = TextKind {
 
 fn check_guest_path(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(
-            Complaint::error("the path is empty").hint("write an absolute path like `/etc/motd`")
-        );
+        return Err(Complaint::error("the path is empty").hint("write an absolute path like `/etc/motd`"));
     }
     no_control(text, "a path")?;
     if !text.starts_with('/') {
@@ -60,9 +58,7 @@ fn check_guest_path(text: &str) -> Result<(), Complaint> {
         });
     }
     if text.len() > PATH_MAX {
-        return Err(Complaint::error(format!(
-            "the path is longer than {PATH_MAX} bytes"
-        )));
+        return Err(Complaint::error(format!("the path is longer than {PATH_MAX} bytes")));
     }
     if text.split('/').any(|name| name.len() > NAME_MAX) {
         return Err(Complaint::error(format!(
@@ -70,32 +66,24 @@ fn check_guest_path(text: &str) -> Result<(), Complaint> {
         )));
     }
     if text.split('/').any(|name| name == "..") {
-        return Err(Complaint::error(format!("{} contains `..`", quoted(text)))
-            .hint("write the path without it"));
+        return Err(Complaint::error(format!("{} contains `..`", quoted(text))).hint("write the path without it"));
     }
-    let names: Vec<&str> = text
-        .split('/')
-        .filter(|name| !matches!(*name, "" | "."))
-        .collect();
+    let names: Vec<&str> = text.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
     let plain = format!("/{}", names.join("/"));
     if text.trim_end_matches('/') != plain.trim_end_matches('/') || text.ends_with("//") {
-        return Err(
-            Complaint::error(format!("{} has empty or `.` parts", quoted(text)))
-                .hint(format!("write {}", quoted(&plain))),
-        );
+        return Err(Complaint::error(format!("{} has empty or `.` parts", quoted(text)))
+            .hint(format!("write {}", quoted(&plain))));
     }
     Ok(())
 }
 
 fn check_host_path(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(Complaint::error("the path is empty")
-            .hint("write a path relative to the recipe's folder"));
+        return Err(Complaint::error("the path is empty").hint("write a path relative to the recipe's folder"));
     }
     no_control(text, "a path")?;
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(Complaint::error("fetching a file is not supported yet")
-            .hint("put a copy beside the recipe"));
+        return Err(Complaint::error("fetching a file is not supported yet").hint("put a copy beside the recipe"));
     }
     if text.starts_with("~/") {
         return Err(Complaint::error("`~` is not expanded")
@@ -126,15 +114,11 @@ fn check_output_path(text: &str) -> Result<(), Complaint> {
 
 fn check_link_target(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(Complaint::error(
-            "the target of a symbolic link cannot be empty",
-        ));
+        return Err(Complaint::error("the target of a symbolic link cannot be empty"));
     }
     no_control(text, "a path")?;
     if text.len() > PATH_MAX {
-        return Err(Complaint::error(format!(
-            "the target is longer than {PATH_MAX} bytes"
-        )));
+        return Err(Complaint::error(format!("the target is longer than {PATH_MAX} bytes")));
     }
     Ok(())
 }

@@ -23,13 +23,7 @@ reset: { profile: golden }
         )
         .required()
         .also(&["api_version", "version"]),
-        Key::new(
-            "kind",
-            Shape::Choice(&["Recipe"]),
-            "Recipe",
-            "What the document is.",
-        )
-        .required(),
+        Key::new("kind", Shape::Choice(&["Recipe"]), "Recipe", "What the document is.").required(),
         Key::new(
             "metadata",
             Shape::Table(&METADATA),
@@ -465,14 +459,9 @@ static IMAGE: Table = Table {
         )
         .required()
         .also(&["file", "name", "dest"]),
-        Key::new(
-            "format",
-            Shape::Choice(FORMATS),
-            "raw",
-            "As in `outputs.defaults`.",
-        )
-        .default("that of `defaults`")
-        .also(&["type"]),
+        Key::new("format", Shape::Choice(FORMATS), "raw", "As in `outputs.defaults`.")
+            .default("that of `defaults`")
+            .also(&["type"]),
         Key::new(
             "compression",
             Shape::Table(&COMPRESSION),

@@ -70,29 +70,18 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
         (Some("symlink"), Some("target")) | (None, Some("target")) => symlink(entry, context),
         (Some("symlink"), Some(deed)) => {
             let complaint = Complaint::error(format!("a symbolic link has no `{deed}`"));
-            report_key(
-                entry,
-                deed,
-                complaint.hint("say where it leads by `target`"),
-                context,
-            );
+            report_key(entry, deed, complaint.hint("say where it leads by `target`"), context);
             None
         }
         (Some("symlink"), None) if entry.is_incomplete() => None,
         (Some("symlink"), None) => {
-            let complaint =
-                Complaint::error("a symbolic link needs a `target`").hint("add `target: …`");
+            let complaint = Complaint::error("a symbolic link needs a `target`").hint("add `target: …`");
             context.report(place, complaint);
             None
         }
         (Some(_), Some("target")) => {
             let complaint = Complaint::error("a regular file has no `target`");
-            report_key(
-                entry,
-                "target",
-                complaint.hint("write `type: symlink`"),
-                context,
-            );
+            report_key(entry, "target", complaint.hint("write `type: symlink`"), context);
             None
         }
         (_, Some(deed)) => regular(entry, deed, context),
@@ -121,8 +110,7 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
         let complaint = Complaint::error(format!("`{other}` contradicts `{first}` in line {line}"));
         context.report(
             &place,
-            complaint
-                .hint("keep one of them; entries apply in order, so two can follow each other"),
+            complaint.hint("keep one of them; entries apply in order, so two can follow each other"),
         );
     }
     Some(first)
@@ -130,8 +118,7 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
 
 fn lone_match(entry: &Fields<'_>, context: &mut Context<'_, '_>) {
     if entry.has("match") && !entry.has("line") {
-        let complaint = Complaint::error("`match` needs a `line`")
-            .hint("add `line: …`, which takes the match's place");
+        let complaint = Complaint::error("`match` needs a `line`").hint("add `line: …`, which takes the match's place");
         report_key(entry, "match", complaint, context);
     }
 }
@@ -148,8 +135,7 @@ fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileActio
 
 fn symlink(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
     if entry.has("mode") {
-        let complaint =
-            Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
+        let complaint = Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
         report_key(entry, "mode", complaint, context);
     }
     let (target, _) = entry.text("target")?;
@@ -168,9 +154,7 @@ fn regular(entry: &Fields<'_>, deed: &str, context: &mut Context<'_, '_>) -> Opt
         }
         "append" => Some(FileAction::Append(text.to_owned())),
         _ => {
-            let pattern = entry
-                .text("match")
-                .and_then(|(pattern, _)| compile(pattern).ok());
+            let pattern = entry.text("match").and_then(|(pattern, _)| compile(pattern).ok());
             Some(FileAction::Line {
                 line: text.to_owned(),
                 replaces: pattern.map(LinePattern),
@@ -199,11 +183,7 @@ fn source(text: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<Co
     }
 }
 
-fn metadata_only(
-    entry: &Fields<'_>,
-    place: &Place,
-    context: &mut Context<'_, '_>,
-) -> Option<FileAction> {
+fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
     if METADATA.iter().any(|key| entry.has(key)) {
         return Some(FileAction::Metadata);
     }
@@ -246,9 +226,7 @@ fn literal(path: &str) -> Option<Complaint> {
 
 fn directory_hint(deed: &str) -> &'static str {
     match deed {
-        "source" => {
-            "copying directories is not supported yet: name each file in an entry of its own"
-        }
+        "source" => "copying directories is not supported yet: name each file in an entry of its own",
         "target" => "write `type: symlink`",
         _ => "remove `type: directory` to make it a regular file",
     }
@@ -270,13 +248,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn check(
-        &mut self,
-        path: &str,
-        action: &FileAction,
-        place: &Place,
-        context: &mut Context<'_, '_>,
-    ) {
+    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_, '_>) {
         let line = context.line(place);
         if *action == FileAction::Metadata {
             if let Some(first) = self.metadata.insert(path.to_owned(), line) {
@@ -300,14 +272,8 @@ impl Seen {
             Some(("absent", _)) if what != "absent" => {}
             Some((before, first)) if before == what => self.twice(path, first, place, context),
             Some((before, first)) => {
-                let message = format!(
-                    "{} is {what} here, but {before} in line {first}",
-                    quoted(path)
-                );
-                context.report(
-                    place,
-                    Complaint::error(message).hint("remove one of the two entries"),
-                );
+                let message = format!("{} is {what} here, but {before} in line {first}", quoted(path));
+                context.report(place, Complaint::error(message).hint("remove one of the two entries"));
             }
         }
     }
@@ -317,22 +283,13 @@ impl Seen {
             return;
         };
         if matches!(*what, "a directory" | "a symbolic link") {
-            let message = format!(
-                "{} gets text here, but is {what} in line {first}",
-                quoted(path)
-            );
-            context.report(
-                place,
-                Complaint::error(message).hint("remove one of the two entries"),
-            );
+            let message = format!("{} gets text here, but is {what} in line {first}", quoted(path));
+            context.report(place, Complaint::error(message).hint("remove one of the two entries"));
         }
     }
 
     fn twice(&self, path: &str, first: usize, place: &Place, context: &mut Context<'_, '_>) {
         let message = format!("{} is set twice, first in line {first}", quoted(path));
-        context.report(
-            place,
-            Complaint::error(message).hint("merge the two entries"),
-        );
+        context.report(place, Complaint::error(message).hint("merge the two entries"));
     }
 }

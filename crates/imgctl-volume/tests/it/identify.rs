@@ -30,20 +30,8 @@ fn kinds_labels_and_uuids_equal_blkids() {
             ContentKind::Ext4,
             16,
         ),
-        (
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-text4"],
-            ContentKind::Ext4,
-            16,
-        ),
-        (
-            "dosfstools",
-            "mkfs.fat",
-            &["-F12", "-nESP"],
-            ContentKind::Fat,
-            4,
-        ),
+        ("e2fsprogs", "mke2fs", &["-q", "-F", "-text4"], ContentKind::Ext4, 16),
+        ("dosfstools", "mkfs.fat", &["-F12", "-nESP"], ContentKind::Fat, 4),
         ("dosfstools", "mkfs.fat", &["-F16"], ContentKind::Fat, 16),
         (
             "dosfstools",
@@ -52,13 +40,7 @@ fn kinds_labels_and_uuids_equal_blkids() {
             ContentKind::Fat,
             64,
         ),
-        (
-            "xfsprogs",
-            "mkfs.xfs",
-            &["-q", "-f", "-Lxlabel"],
-            ContentKind::Xfs,
-            320,
-        ),
+        ("xfsprogs", "mkfs.xfs", &["-q", "-f", "-Lxlabel"], ContentKind::Xfs, 320),
         (
             "btrfs-progs",
             "mkfs.btrfs",
@@ -66,13 +48,7 @@ fn kinds_labels_and_uuids_equal_blkids() {
             ContentKind::Btrfs,
             128,
         ),
-        (
-            "util-linux",
-            "mkswap",
-            &["-Lswapspace"],
-            ContentKind::Swap,
-            16,
-        ),
+        ("util-linux", "mkswap", &["-Lswapspace"], ContentKind::Swap, 16),
         ("util-linux", "mkswap", &["-p65536"], ContentKind::Swap, 16),
         ("util-linux", "mkswap", &[], ContentKind::Swap, 16),
     ];
@@ -83,17 +59,9 @@ fn kinds_labels_and_uuids_equal_blkids() {
         let what = format!("{program} {arguments:?}");
         assert_eq!(content.kind, kind, "{what}");
         assert_eq!(content.kind.name(), blkid("TYPE", file.path()), "{what}");
-        assert_eq!(
-            content.uuid.unwrap_or_default(),
-            blkid("UUID", file.path()),
-            "{what}"
-        );
+        assert_eq!(content.uuid.unwrap_or_default(), blkid("UUID", file.path()), "{what}");
         let label = content.label.unwrap_or_default();
-        assert_eq!(
-            String::from_utf8(label).unwrap(),
-            blkid("LABEL", file.path()),
-            "{what}"
-        );
+        assert_eq!(String::from_utf8(label).unwrap(), blkid("LABEL", file.path()), "{what}");
     }
 }
 
@@ -119,10 +87,7 @@ fn magic_numbers_suffice_for_what_is_only_refused() {
         let content = identify(&device).unwrap();
         assert_eq!(content.kind, kind);
         if kind == ContentKind::Lvm2 {
-            assert_eq!(
-                content.uuid.as_deref(),
-                Some("abcdef-ghij-klmn-opqr-stuv-wxyz-ABCDEF")
-            );
+            assert_eq!(content.uuid.as_deref(), Some("abcdef-ghij-klmn-opqr-stuv-wxyz-ABCDEF"));
         }
     }
     assert_eq!(
@@ -138,14 +103,8 @@ fn a_raid_member_is_not_its_filesystem() {
     let device = crate::oracle::memory(file.path());
     // Version 1.0: the superblock is 8 KiB before the end and says so in its sector field.
     let sector = 16 * MIB / 512 - 16;
-    device
-        .write_at(sector * 512, &0xa92b_4efc_u32.to_le_bytes())
-        .unwrap();
-    device
-        .write_at(sector * 512 + 4, &1_u32.to_le_bytes())
-        .unwrap();
-    device
-        .write_at(sector * 512 + 144, &sector.to_le_bytes())
-        .unwrap();
+    device.write_at(sector * 512, &0xa92b_4efc_u32.to_le_bytes()).unwrap();
+    device.write_at(sector * 512 + 4, &1_u32.to_le_bytes()).unwrap();
+    device.write_at(sector * 512 + 144, &sector.to_le_bytes()).unwrap();
     assert_eq!(identify(&device).unwrap().kind, ContentKind::MdRaid);
 }
