@@ -2,6 +2,7 @@
 
 mod boot_test;
 mod fixtures;
+mod oracles;
 mod test;
 mod tidy;
 
@@ -29,6 +30,8 @@ enum Task {
         /// Which ones; all without a name: debian13, debian12, ubuntu-like.
         names: Vec<String>,
     },
+    /// Say which judges of the tests this machine has, in which versions; install what is missing.
+    Oracles(oracles::Arguments),
     /// Run every test, after a look whether the programs that judge the results are installed.
     Test {
         /// Passed on to the test runner, like a test's name.
@@ -53,6 +56,7 @@ fn run(task: Task) -> Result<ExitCode> {
     match task {
         Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
+        Task::Oracles(arguments) => oracles::run(&arguments),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
     }

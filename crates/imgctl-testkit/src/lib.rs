@@ -5,6 +5,7 @@
 
 pub mod boot;
 pub mod cli;
+pub mod debian13;
 pub mod fixture;
 pub mod mount;
 pub mod oracle;
