@@ -166,8 +166,9 @@ fn add_suite(folder: &Path, suite: &str) -> Result<()> {
     fs::write(&path, copy).with_context(|| format!("writing {}", path.display()))
 }
 
+/// The values of a field's line.
 fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(str::to_owned).collect()
+    line.split_whitespace().skip(1).map(str::to_owned).collect()
 }
 
 /// Whether the kernel mounts an ext4 partition by `losetup --offset`.
