@@ -7,7 +7,8 @@ use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
+use crate::steps::{self, StepEvent};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
@@ -25,13 +26,20 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let mut run = Run::new(options, on_event);
     run.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
-    let output = options.output.as_ref().map(|output| PendingOutput::create(output, &base)).transpose()?;
+    let output = options
+        .output
+        .as_ref()
+        .map(|output| PendingOutput::create(output, &base))
+        .transpose()?;
     let abandon = AtomicBool::new(false);
+    let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &is_over, &|_| {}));
         let baked = run.bake(&base).and_then(|baked| {
-            let digest = digest.join().map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
+            let digest = digest
+                .join()
+                .map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
             run.finish(&base, baked, &digest, output)
         });
         abandon.store(baked.is_err(), Ordering::Relaxed);
@@ -121,19 +129,16 @@ impl<'a> Run<'a> {
         self.apply(&mut guest)?;
 
         self.begin(Stage::Commit)?;
-        let (tree, log, warnings) = guest.into_parts();
-        for warning in warnings {
-            self.warn(warning.message);
-        }
+        let (tree, log, _) = guest.into_parts();
         tree.commit().map_err(|source| {
             Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)
         })?;
 
         self.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
-        let changes = log.finish(&tree).map_err(|source| {
-            Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source)
-        })?;
+        let changes = log
+            .finish(&tree)
+            .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
         Ok(Baked {
@@ -147,23 +152,17 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn apply(&self, guest: &mut Guest) -> Result<()> {
-        let mut on_step = |name: &str| {
-            (self.on_event)(Event::Step(name.to_owned()));
-            !self.options.cancel.load(Ordering::Relaxed)
-        };
-        match steps::execute(&self.options.plan, guest, &mut on_step) {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(cancelled()),
-            Err(source) => {
-                let error = Error::new(ErrorKind::Step, format!("the step {} failed", source.step()));
-                Err(match source.hint() {
-                    Some(hint) => error.with_hint(hint),
-                    None => error,
-                }
-                .with_source(source))
-            }
+    fn apply(&mut self, guest: &mut Guest) -> Result<()> {
+        let mut warnings = Vec::new();
+        let applied = steps::execute(&self.options.plan, guest, &mut |event| match event {
+            StepEvent::Started { name, .. } => (self.on_event)(Event::Step(name.to_owned())),
+            StepEvent::Warning { name, warning } => warnings.push(format!("{name}: {}", warning.message)),
+            _ => {}
+        });
+        for warning in warnings {
+            self.warn(warning);
         }
+        applied.map_err(|error| Error::new(ErrorKind::Step, error.to_string()).with_source(error.cause))
     }
 
     /// Packing, publishing and the receipt.
@@ -221,8 +220,15 @@ impl<'a> Run<'a> {
 
     /// Beside the output, where space is needed anyway.
     fn scratch_folder(&self) -> PathBuf {
-        let beside = self.options.output.as_ref().map_or(&self.options.base, |output| &output.path);
-        self.options.scratch.clone().unwrap_or_else(|| crate::pack::publish::folder_of(beside))
+        let beside = self
+            .options
+            .output
+            .as_ref()
+            .map_or(&self.options.base, |output| &output.path);
+        self.options
+            .scratch
+            .clone()
+            .unwrap_or_else(|| crate::pack::publish::folder_of(beside))
     }
 }
 

@@ -36,7 +36,7 @@ impl Volume {
             system: Vec::new(),
         };
         let groups = volume.read_descriptors()?;
-        volume.system = volume.system_ranges(&groups)?;
+        volume.system = volume.system_ranges(&groups);
         Ok((volume, groups))
     }
 
@@ -128,6 +128,16 @@ impl Volume {
         self.system.iter().map(|range| range.end - range.start).sum()
     }
 
+    /// The block that holds the first superblock.
+    fn superblock_block(&self) -> u64 {
+        superblock::OFFSET / self.block_bytes()
+    }
+
+    /// With 1 KiB blocks and `bigalloc` group 0 begins with a block that belongs to nothing.
+    fn boot_block(&self) -> u64 {
+        self.superblock_block() - u64::from(self.superblock.first_data_block)
+    }
+
     fn descriptors_per_block(&self) -> u32 {
         self.superblock.block_bytes / u32::from(self.superblock.descriptor_bytes)
     }
@@ -151,12 +161,11 @@ impl Volume {
         let per_block = self.descriptors_per_block();
         let index = group / per_block;
         let block = if index < self.gathered_descriptor_blocks() {
-            u64::from(self.superblock.first_data_block) + 1 + u64::from(index)
+            self.superblock_block() + 1 + u64::from(index)
         } else {
             let first = index * per_block;
-            // With 1 KiB clusters and bigalloc the boot block shifts group 0 by one more.
-            let shift = self.superblock.block_bytes == 1024 && index == 0 && self.superblock.first_data_block == 0;
-            self.group_blocks(first).start + u64::from(self.has_backup(first)) + u64::from(shift)
+            let shift = if index == 0 { self.boot_block() } else { 0 };
+            self.group_blocks(first).start + u64::from(self.has_backup(first)) + shift
         };
         block * self.block_bytes() + u64::from(group % per_block) * u64::from(self.superblock.descriptor_bytes)
     }
@@ -169,9 +178,35 @@ impl Volume {
                 .device
                 .read_vec(self.descriptor_offset(number), length)
                 .map_err(Error::device("read the group descriptors"))?;
-            groups.push(Group::parse(&raw, number, &self.superblock)?);
+            let group = Group::parse(&raw, number, &self.superblock)?;
+            self.check_group(number, &group)?;
+            groups.push(group);
         }
         Ok(groups)
+    }
+
+    /// The runs of blocks that a descriptor names.
+    fn named_by(&self, group: &Group) -> [Range<u64>; 3] {
+        [
+            (group.block_bitmap, 1),
+            (group.inode_bitmap, 1),
+            (group.inode_table, self.inode_table_blocks()),
+        ]
+        .map(|(start, count)| start..start.saturating_add(count))
+    }
+
+    fn check_group(&self, number: u32, group: &Group) -> Result<()> {
+        let first = u64::from(self.superblock.first_data_block);
+        for range in self.named_by(group) {
+            if range.start <= first || range.end > self.superblock.blocks {
+                let structure = Structure::Group(number);
+                return Err(Error::corrupt(
+                    structure,
+                    "a bitmap or table lies outside the filesystem",
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Whether a group begins with a superblock.
@@ -208,26 +243,13 @@ impl Volume {
         backup + u64::from(place == 0 || place == 1 || place == per_block - 1)
     }
 
-    fn system_ranges(&self, groups: &[Group]) -> Result<Vec<Range<u64>>> {
+    fn system_ranges(&self, groups: &[Group]) -> Vec<Range<u64>> {
         let mut ranges = Vec::new();
         for (number, group) in (0_u32..).zip(groups) {
             let start = self.group_blocks(number).start;
-            ranges.push(start..start + self.leading_blocks(number));
-            for (start, count) in [
-                (group.block_bitmap, 1),
-                (group.inode_bitmap, 1),
-                (group.inode_table, self.inode_table_blocks()),
-            ] {
-                let end = start.checked_add(count).filter(|end| *end <= self.superblock.blocks);
-                let end = end.filter(|_| start > u64::from(self.superblock.first_data_block));
-                let end = end.ok_or_else(|| {
-                    Error::corrupt(
-                        Structure::Group(number),
-                        "a bitmap or table lies outside the filesystem",
-                    )
-                })?;
-                ranges.push(start..end);
-            }
+            let boot = if number == 0 { self.boot_block() } else { 0 };
+            ranges.push(start..start + boot + self.leading_blocks(number));
+            ranges.extend(self.named_by(group));
         }
         ranges.sort_unstable_by_key(|range| range.start);
         let mut merged: Vec<Range<u64>> = Vec::new();
@@ -237,6 +259,6 @@ impl Volume {
                 _ => merged.push(range),
             }
         }
-        Ok(merged)
+        merged
     }
 }

@@ -124,6 +124,14 @@ fn decode_zstd(
     Ok(Some(consumed))
 }
 
+/// The length of the zstd frame at the start of `bytes`, if it says that it holds a whole cluster.
+pub(crate) fn zstd_frame_bytes(bytes: &[u8], cluster_bytes: u64) -> Option<usize> {
+    match zstd_safe::get_frame_content_size(bytes) {
+        Ok(Some(content)) if content == cluster_bytes => zstd_safe::find_frame_compressed_size(bytes).ok(),
+        _ => None,
+    }
+}
+
 /// Compresses clusters; costly to make, cheap to use again.
 pub(crate) enum Encoder {
     Zlib { deflate: Compress, level: u32 },

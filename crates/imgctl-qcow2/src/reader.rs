@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// How much memory the cached L2 tables may take, but for images with large clusters: there it is four tables.
 const TABLE_CACHE_BYTES: u64 = 4 << 20;
 /// The same for decompressed clusters.
-const CLUSTER_CACHE_BYTES: u64 = 4 << 20;
+const CLUSTER_CACHE_BYTES: u64 = 16 << 20;
 /// How many table entries one [`BlockRead::extent_at`] looks at, at most.
 const EXTENT_STEPS: u32 = 2048;
 

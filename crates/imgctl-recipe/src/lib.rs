@@ -51,7 +51,7 @@ pub use reference::reference;
 use source_map::SourceMap;
 
 /// The most bytes a recipe can have; large files belong beside it, named by `source`.
-pub const MAX_RECIPE_BYTES: usize = 1 << 20;
+pub const MAX_RECIPE_BYTES: usize = 512 << 10;
 
 /// A recipe's name and bytes.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! Looking for the bytes of deleted files in a disk image.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -12,21 +12,33 @@ const WINDOW: usize = 32;
 /// A window holds at least this many different bytes, else it could be padding or text that is everywhere.
 const VARIETY: usize = 12;
 
+/// One piece is taken from so many bytes of a file.
+const STRIDE: usize = 128;
+
 /// Pieces of files that must be nowhere in an image.
 #[derive(Debug, Default)]
 pub struct Secrets {
     pieces: HashMap<[u8; WINDOW], String>,
+    /// Pieces that two files have, like the first lines of all private keys: they tell nothing.
+    shared: HashSet<[u8; WINDOW]>,
 }
 
 impl Secrets {
-    /// Adds pieces of a file's content: its start, and one of every 512 bytes. `name` is for the message.
+    /// Adds pieces of a file's content: one of every 128 bytes. `name` is for the message.
     pub fn add(&mut self, name: &str, content: &[u8]) {
-        for chunk in content.chunks(512) {
+        for chunk in content.chunks(STRIDE) {
             let window = chunk.windows(WINDOW).find(|window| is_telling(window));
             if let Some(piece) = window.and_then(|window| <[u8; WINDOW]>::try_from(window).ok()) {
-                self.pieces.insert(piece, name.to_owned());
+                if self
+                    .pieces
+                    .insert(piece, name.to_owned())
+                    .is_some_and(|other| other != name)
+                {
+                    self.shared.insert(piece);
+                }
             }
         }
+        self.pieces.retain(|piece, _| !self.shared.contains(piece));
     }
 
     /// Takes back the pieces of a file that is still there and has them, too.
@@ -153,6 +165,7 @@ mod tests {
         let mut secrets = Secrets::default();
         let secret = noise(1, 100);
         secrets.add("key", &secret);
+        assert_eq!(secrets.len(), 1);
         for start in [0, 4095, (4 << 20) - 16, (4 << 20) - 1, 5 << 20] {
             let mut image = vec![0; 6 << 20];
             image[start..start + 100].copy_from_slice(&secret);
@@ -169,11 +182,23 @@ mod tests {
         let mut secrets = Secrets::default();
         let secret = noise(2, 5000);
         secrets.add("key", &secret);
-        assert_eq!(secrets.len(), 10);
+        assert_eq!(secrets.len(), 39);
         assert!(secrets.find(&secret[..20]).unwrap().is_empty());
-        assert_eq!(secrets.find(&secret[..]).unwrap().len(), 10);
+        assert_eq!(secrets.find(&secret[..]).unwrap().len(), 39);
         secrets.forget(&secret);
         assert!(secrets.is_empty());
+    }
+
+    #[test]
+    fn what_two_files_share_is_no_secret() {
+        let mut secrets = Secrets::default();
+        let (header, first, second) = (noise(3, 128), noise(4, 128), noise(5, 128));
+        secrets.add("first", &[&header[..], &first].concat());
+        secrets.add("second", &[&header[..], &second].concat());
+        secrets.add("third", &header);
+        assert_eq!(secrets.len(), 2);
+        assert!(secrets.find(&header[..]).unwrap().is_empty());
+        assert_eq!(secrets.find(&second[..]).unwrap(), [(0, "second".to_owned())]);
     }
 
     #[test]

@@ -53,7 +53,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run() -> Result<ExitCode> {
     let workspace = Workspace::read(&imgctl_testkit::workspace())?;
     let mut findings = Vec::new();
-    findings.extend(rooms::check(&workspace.packages));
+    findings.extend(rooms::check(&workspace)?);
     findings.extend(manifests::check(&workspace)?);
     findings.extend(sources::check(&workspace)?);
     findings.extend(reachable::check(&workspace)?);

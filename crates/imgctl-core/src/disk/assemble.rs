@@ -17,7 +17,7 @@ pub(crate) struct Assembly {
 }
 
 /// Which partition is mounted where.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MountPoint {
     pub(crate) path: GuestPath,
     pub(crate) partition: Partition,

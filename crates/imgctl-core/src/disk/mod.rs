@@ -11,7 +11,7 @@ pub(crate) use inspect::{inspect_image, mount_records};
 use crate::guest::Guest;
 use crate::image::BaseImage;
 use crate::{Error, ErrorKind, InputOptions, Result};
-use imgctl_block::{BlockRead, Overlay, Slice};
+use imgctl_block::{Overlay, Slice};
 use imgctl_vfs::{Timestamp, Tree};
 use imgctl_volume::{Content, ContentKind, Layout, Partition, identify, read_layout};
 use std::path::Path;

@@ -24,7 +24,7 @@ impl Bitmap {
             *word = u64::from_le_bytes(raw);
         }
         if let Some(last) = words.last_mut()
-            && bits % 64 != 0
+            && !bits.is_multiple_of(64)
         {
             *last |= u64::MAX << (bits % 64);
         }

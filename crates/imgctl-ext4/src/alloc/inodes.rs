@@ -43,7 +43,7 @@ impl Space {
         space.inodes_changed = true;
         let group = &mut space.group;
         group.free_inodes -= 1;
-        group.used_directories += u32::from(directory);
+        group.used_directories = group.used_directories.saturating_add(u32::from(directory));
         if volume.superblock.features.group_csum() {
             if group.flags.contains(GroupFlags::INODE_UNINIT) {
                 group.flags.remove(GroupFlags::INODE_UNINIT);

@@ -69,6 +69,18 @@ impl ExtentMap {
         })
     }
 
+    /// Whether a block of the device belongs to two places of the file.
+    pub(crate) fn overlaps_itself(&self) -> bool {
+        let mut runs: Vec<(u64, u64)> = self
+            .runs
+            .values()
+            .map(|run| (run.physical, run.physical + u64::from(run.length)))
+            .collect();
+        runs.sort_unstable();
+        runs.windows(2)
+            .any(|pair| matches!(pair, [(_, end), (start, _)] if end > start))
+    }
+
     /// What lies at the file's block `logical`, from there on.
     pub(crate) fn at(&self, logical: u64) -> Piece {
         let Ok(key) = u32::try_from(logical) else {

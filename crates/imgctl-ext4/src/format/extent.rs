@@ -165,6 +165,11 @@ pub(crate) fn put_checksum(raw: &mut [u8], seed: Checksum) {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 mod tests {
     use super::*;
 

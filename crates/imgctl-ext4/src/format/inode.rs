@@ -359,6 +359,11 @@ pub(crate) fn directory_type(kind: FileKind) -> u8 {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 mod tests {
     use super::*;
 

@@ -12,6 +12,9 @@ pub(crate) const BYTES: usize = 1024;
 const MAGIC: u16 = 0xef53;
 const CHECKSUM: usize = 0x3fc;
 
+/// mke2fs makes no smaller groups.
+const LEAST_GROUP_BLOCKS: u32 = 256;
+
 /// `s_state`: unmounted cleanly.
 const STATE_VALID: u16 = 1;
 /// `s_state`: the kernel found errors.
@@ -107,9 +110,8 @@ impl Superblock {
         }
         let bitmap_bits = self.block_bytes.saturating_mul(8);
         let clusters = self.blocks_per_group.checked_div(self.cluster_blocks).unwrap_or(0);
-        if clusters == 0
-            || clusters > bitmap_bits
-            || clusters.saturating_mul(self.cluster_blocks) != self.blocks_per_group
+        let whole = clusters.checked_mul(self.cluster_blocks) == Some(self.blocks_per_group);
+        if !whole || clusters > bitmap_bits || !clusters.is_multiple_of(8) || self.blocks_per_group < LEAST_GROUP_BLOCKS
         {
             return Err(damage("the number of blocks per group is impossible"));
         }
@@ -215,10 +217,6 @@ impl Superblock {
     /// The two groups with backups under `sparse_super2`.
     pub(crate) fn backup_groups(&self) -> [u32; 2] {
         [u32_at(&self.raw, 0x24c), u32_at(&self.raw, 0x250)]
-    }
-
-    pub(crate) fn journal_inode(&self) -> u32 {
-        u32_at(&self.raw, 0xe0)
     }
 
     pub(crate) fn last_orphan(&self) -> u32 {

@@ -8,6 +8,7 @@ use crate::extents::Piece;
 use crate::features::{Compatible, Incompatible};
 use crate::format::inode::Inode;
 use crate::node::{Node, Storage};
+use imgctl_block::ExtentKind;
 use imgctl_vfs::{ErrorKind, FileKind, NodeId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -15,7 +16,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 /// How many inode records' worth of unchanged nodes stay in memory.
 const NODE_WEIGHT: usize = 1 << 15;
 /// How many blocks of unchanged directories stay in memory.
-const DIRECTORY_BLOCKS: usize = 1 << 13;
+const DIRECTORY_BLOCKS: usize = 1 << 11;
+
+/// How many blocks of a directory are read at once.
+const DIRECTORY_READ_BLOCKS: u64 = 64;
 
 /// Unchanged nodes and directories. A full cache is emptied.
 #[derive(Debug, Default)]
@@ -72,13 +76,13 @@ impl Ext4 {
     }
 
     /// Whether a directory may name the inode: not one of the filesystem's own.
-    pub(super) fn may_be_named(&self, number: u32) -> bool {
+    pub(crate) fn may_be_named(&self, number: u32) -> bool {
         let superblock = &self.volume.superblock;
         number == ROOT_INODE || (superblock.first_inode..=superblock.inodes).contains(&number)
     }
 
     /// The node of an inode that is in use.
-    pub(super) fn node(&self, number: u32) -> Result<Arc<Node>> {
+    pub(crate) fn node(&self, number: u32) -> Result<Arc<Node>> {
         if let Some(node) = self.nodes.get(&number) {
             return Ok(node.clone());
         }
@@ -170,7 +174,7 @@ impl Ext4 {
     }
 
     /// The node `number`, which has to be a directory, with its entries.
-    pub(super) fn directory(&self, number: u32) -> Result<Arc<Directory>> {
+    pub(crate) fn directory(&self, number: u32) -> Result<Arc<Directory>> {
         if let Some(directory) = self.directories.get(&number) {
             return Ok(directory.clone());
         }
@@ -208,6 +212,10 @@ impl Ext4 {
 
     fn read_directory_blocks(&self, node: &Node) -> Result<Vec<Vec<u8>>> {
         let damage = |problem: &str| Error::corrupt(Structure::Directory(node.number), problem);
+        // Otherwise a small image could claim a directory that no memory holds.
+        if node.map.overlaps_itself() {
+            return Err(damage("it has a block twice"));
+        }
         let length = self.volume.block_len();
         let mut blocks = Vec::new();
         let mut at = 0;
@@ -220,9 +228,11 @@ impl Ext4 {
             else {
                 return Err(damage("it has a hole"));
             };
-            // No more than the device can hold in all: the extents may overlap.
-            if blocks.len() as u64 + count > self.volume.superblock.blocks {
-                return Err(damage("it is larger than the filesystem"));
+            let count = count.min(DIRECTORY_READ_BLOCKS);
+            let held = self.volume.device.extent_at(physical * self.volume.block_bytes());
+            let held = held.map_err(Error::device("look at a directory"))?;
+            if held.kind == ExtentKind::Hole {
+                return Err(damage("a block of it was never written"));
             }
             let raw = self.volume.read_blocks(physical, count as usize, "a directory")?;
             blocks.extend(raw.chunks_exact(length).map(<[u8]>::to_vec));

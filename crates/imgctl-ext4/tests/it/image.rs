@@ -62,8 +62,11 @@ impl Image {
         file.set_len(megabytes << 20).unwrap();
         let mut arguments = vec!["-q", "-F", "-U", "01234567-89ab-cdef-0123-456789abcdef"];
         arguments.extend(["-E", "hash_seed=fedcba98-7654-3210-fedc-ba9876543210"]);
-        if !options.contains(&"-t") {
-            arguments.extend(["-t", "ext4"]);
+        // Large images have blocks of 4 KiB by default; here the tests' small ones have them, too.
+        for default in [["-t", "ext4"], ["-b", "4096"]] {
+            if !options.contains(&default[0]) {
+                arguments.extend(default);
+            }
         }
         arguments.extend(options);
         arguments.push(path.to_str().unwrap());

@@ -8,8 +8,10 @@ use imgctl_block::{BlockRead, Extent, ExtentKind};
 
 /// How many bytes of the guest's disk are encoded in one piece of work, in small clusters.
 const ENCODE_BYTES: u64 = 512 << 10;
-/// How many clusters are copied in one piece of work.
-const COPY_CLUSTERS: u64 = 64;
+/// The same for copying.
+const COPY_BYTES: u64 = 4 << 20;
+/// The most clusters in one piece of work, however small they are.
+const RUN_CLUSTERS: u64 = 1024;
 
 /// What is done with a run of clusters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -92,9 +94,11 @@ impl<'a> Plan<'a> {
             return Ok(None);
         };
         let limit = match run.action {
-            Action::Encode => (ENCODE_BYTES / self.geometry.cluster_bytes()).max(1),
-            Action::Copy | Action::Zero => COPY_CLUSTERS,
+            Action::Encode => ENCODE_BYTES / self.geometry.cluster_bytes(),
+            Action::Copy => COPY_BYTES / self.geometry.cluster_bytes(),
+            Action::Zero => RUN_CLUSTERS,
         };
+        let limit = limit.clamp(1, RUN_CLUSTERS);
         while run.count < limit {
             match self.next_cluster()? {
                 None => break,

@@ -20,7 +20,7 @@ const CHUNK_BYTES: u64 = 1 << 20;
 pub struct RawOptions<'a> {
     /// How many threads read; at least 1 does.
     pub threads: usize,
-    /// Called with the bytes that are done and those that there are.
+    /// Called with the bytes that are done and those that there are, from any of the threads.
     pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
     /// Stops the work with [`Error::Cancelled`] soon after it becomes true.
     pub cancel: Option<&'a AtomicBool>,

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "in tests a panic is how a failure is reported")]
 
 mod content;
+mod hostile;
 mod matrix;
 mod qemu;
 mod reader;

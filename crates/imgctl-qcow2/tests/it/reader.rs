@@ -209,3 +209,56 @@ fn the_exact_stream_of_a_compressed_cluster_ends_where_the_next_begins() {
     }
     assert!(neighbours >= 5, "{neighbours} of {} clusters", image.cluster_count());
 }
+
+#[test]
+fn a_dirty_and_corrupt_image_is_read_all_the_same() {
+    let folder = matrix::folder();
+    let line = "img convert -f raw -O qcow2 -o lazy_refcounts=on disk.raw t.qcow2";
+    qemu::line(line, folder.path());
+    let path = folder.path().join("t.qcow2");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[79] |= 3;
+    std::fs::write(&path, bytes).unwrap();
+    let image = open(&path);
+    let features = image.summary().features;
+    assert_eq!(features, ["corrupt", "dirty", "lazy refcounts"]);
+    check_whole(&image, &qemu::raw_of(&path), 1 << 20, "dirty");
+}
+
+#[test]
+fn the_summary_says_what_qemu_img_info_says() {
+    for options in [
+        "compat=0.10,cluster_size=4096",
+        "compression_type=zstd,refcount_bits=64",
+        "extended_l2=on,cluster_size=131072",
+        "lazy_refcounts=on,refcount_bits=1",
+    ] {
+        let folder = matrix::folder();
+        let line = format!("img create -q -f qcow2 -o {options} t.qcow2 77M");
+        qemu::line(&line, folder.path());
+        qemu::line("img snapshot -c one t.qcow2", folder.path());
+        let path = folder.path().join("t.qcow2");
+        let summary = Summary::read(&*device(&path)).unwrap();
+        assert_eq!(summary.snapshots, 1);
+        assert_eq!(summary.file_bytes, path.metadata().unwrap().len());
+        let arguments = ["info", "--output=json", "t.qcow2"];
+        let info = qemu::run("qemu-img", &arguments, folder.path());
+        let info = String::from_utf8(info.stdout).unwrap();
+        let has = |name: &str| summary.features.iter().any(|feature| feature == name);
+        let v3 = summary.version == 3;
+        let mut lines = vec![
+            format!("\"virtual-size\": {}", summary.virtual_bytes),
+            format!("\"cluster-size\": {}", summary.cluster_bytes),
+            format!("\"compat\": \"{}\"", if v3 { "1.1" } else { "0.10" }),
+            format!("\"compression-type\": \"{}\"", summary.codec),
+            format!("\"refcount-bits\": {}", summary.refcount_bits),
+        ];
+        if v3 {
+            lines.push(format!("\"lazy-refcounts\": {}", has("lazy refcounts")));
+            lines.push(format!("\"extended-l2\": {}", has("extended L2")));
+        }
+        for line in lines {
+            assert!(info.contains(&line), "{options}: {line} is not in {info}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ use super::{Numbers, TextKind};
 use crate::finding::{Complaint, quoted};
 
 /// Memory for one compiled expression, in bytes.
-const REGEX_SIZE_LIMIT: usize = 1 << 20;
+const REGEX_SIZE_LIMIT: usize = 256 << 10;
 
 /// Any text.
 pub(crate) static CONTENT: TextKind = TextKind {
@@ -29,7 +29,8 @@ pub(crate) static REGEX: TextKind = TextKind {
     title: "regular expression",
     what: "a regular expression",
     numbers: Numbers::Quote,
-    check: |text| compile(text).map(drop),
+    // Compiled by the section, which counts them.
+    check: |_| Ok(()),
 };
 
 fn check_line(text: &str) -> Result<(), Complaint> {

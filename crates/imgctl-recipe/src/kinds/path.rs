@@ -123,15 +123,40 @@ fn check_link_target(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-/// Compiles the glob of a path to remove; the steps match with the same settings.
-pub(crate) fn compile_glob(text: &str) -> Result<GlobMatcher, Complaint> {
-    let glob = GlobBuilder::new(text)
+/// Checks the glob of a path to remove, name by name: that is how it is matched.
+pub(crate) fn check_glob(text: &str) -> Result<(), Complaint> {
+    let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
+    for name in &names {
+        if name.contains("**") {
+            return Err(Complaint::error(format!("`**` in {} is not supported", quoted(text)))
+                .hint("`*` matches any name in one directory; a directory goes with all it holds"));
+        }
+        compile_name(text, name)?;
+    }
+    let everything = match names.as_slice() {
+        [] => true,
+        [name] => {
+            let glob = compile_name(text, name)?;
+            ["bin", "etc", "usr", "var"].iter().all(|top| glob.is_match(top))
+        }
+        _ => false,
+    };
+    if everything {
+        let message = format!("{} would remove the whole guest", quoted(text));
+        return Err(Complaint::error(message).hint("name what to remove"));
+    }
+    Ok(())
+}
+
+fn compile_name(text: &str, name: &str) -> Result<GlobMatcher, Complaint> {
+    let glob = GlobBuilder::new(name)
         .literal_separator(true)
         .backslash_escape(true)
         .build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Complaint::error(format!("{} is not a glob: {}", quoted(text), error.kind()))
-            .hint("a backslash takes the meaning from `*`, `?`, `[`, `]`, `{`, `}`")
+        Complaint::error(format!("{} is not a glob: {}", quoted(text), error.kind())).hint(
+            "braces and brackets end before the next `/`; a backslash takes the meaning from `*`, `?`, `[` and `{`",
+        )
     })
 }
 
@@ -182,13 +207,30 @@ mod tests {
 
     #[test]
     fn globs() {
-        assert!(
-            compile_glob("/etc/ssh/ssh_host_*")
-                .unwrap()
-                .is_match("/etc/ssh/ssh_host_rsa_key")
-        );
-        assert!(!compile_glob("/etc/*").unwrap().is_match("/etc/ssh/x"));
-        assert!(compile_glob("/etc/[").is_err());
-        assert!(compile_glob("/etc/{a").is_err());
+        for good in [
+            "/etc/ssh/ssh_host_*",
+            "/var/*/x",
+            "/tmp/[a-c]?",
+            "/a/{b,c}",
+            "/etc",
+            "/a\\*b",
+            "/*.bak",
+        ] {
+            assert!(check_glob(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "/",
+            "/*",
+            "/?*",
+            "/{*,x}",
+            "/**",
+            "/etc/**/x",
+            "/etc/[",
+            "/etc/{a",
+            "/{a/b,c}",
+            "/a\\",
+        ] {
+            assert!(check_glob(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -181,7 +181,7 @@ files:
             "path",
             Shape::Text(&kinds::GUEST_PATH),
             "/etc/motd",
-            "The absolute path in the guest; with `state: absent` a glob (`*`, `?`, `[…]`, `{a,b}`, `**`).",
+            "The absolute path in the guest; with `state: absent` a glob (`*`, `?`, `[…]`, `{a,b}`) in which `*` does not match `/` or a name that begins with `.`.",
         )
         .required()
         .also(&["dest", "destination", "dst", "name", "to"]),

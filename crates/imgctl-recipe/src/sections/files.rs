@@ -7,11 +7,14 @@ use super::Context;
 use crate::HostFileError;
 use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
-use crate::kinds::{compile, compile_glob, glob_part, mode_bits, principal};
+use crate::kinds::{check_glob, compile, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
 
 /// The keys that say what is at a path; an entry has one of them at most.
 const DEEDS: [&str; 5] = ["content", "source", "target", "append", "line"];
+
+/// Compiling an expression can take milliseconds.
+const MAX_EXPRESSIONS: usize = 256;
 
 /// The keys that say whose it is.
 const METADATA: [&str; 3] = ["mode", "owner", "group"];
@@ -59,7 +62,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
         return None;
     }
     let deed = single_deed(entry, context);
-    lone_match(entry, context);
+    let pattern = pattern(entry, context);
     match (kind, deed) {
         (Some("directory"), Some(deed)) => {
             let complaint = Complaint::error(format!("a directory has no `{deed}`"));
@@ -84,7 +87,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
             report_key(entry, "target", complaint.hint("write `type: symlink`"), context);
             None
         }
-        (_, Some(deed)) => regular(entry, deed, context),
+        (_, Some(deed)) => regular(entry, deed, pattern, context),
         (Some(_), None) if entry.is_incomplete() => None,
         (Some(_), None) => {
             let complaint = Complaint::error("a regular file needs `content`, `source`, `append` or `line`")
@@ -116,10 +119,28 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
     Some(first)
 }
 
-fn lone_match(entry: &Fields<'_>, context: &mut Context<'_, '_>) {
+/// The expression of `match`, which only makes sense with a `line`.
+fn pattern(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<LinePattern> {
     if entry.has("match") && !entry.has("line") {
         let complaint = Complaint::error("`match` needs a `line`").hint("add `line: …`, which takes the match's place");
         report_key(entry, "match", complaint, context);
+    }
+    let (text, place) = entry.text("match")?;
+    context.expressions += 1;
+    if context.expressions > MAX_EXPRESSIONS {
+        let complaint = Complaint::error(format!(
+            "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
+        ))
+        .hint("edit the file here and name it by `source`");
+        context.report(place, complaint);
+        return None;
+    }
+    match compile(text) {
+        Ok(regex) => Some(LinePattern(regex)),
+        Err(complaint) => {
+            context.report(place, complaint);
+            None
+        }
     }
 }
 
@@ -142,7 +163,12 @@ fn symlink(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileActi
     Some(FileAction::Symlink(target.to_owned()))
 }
 
-fn regular(entry: &Fields<'_>, deed: &str, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn regular(
+    entry: &Fields<'_>,
+    deed: &str,
+    pattern: Option<LinePattern>,
+    context: &mut Context<'_, '_>,
+) -> Option<FileAction> {
     let (text, place) = entry.text(deed)?;
     match deed {
         "content" => Some(FileAction::Content(Content::Inline(text.to_owned()))),
@@ -153,13 +179,10 @@ fn regular(entry: &Fields<'_>, deed: &str, context: &mut Context<'_, '_>) -> Opt
             None
         }
         "append" => Some(FileAction::Append(text.to_owned())),
-        _ => {
-            let pattern = entry.text("match").and_then(|(pattern, _)| compile(pattern).ok());
-            Some(FileAction::Line {
-                line: text.to_owned(),
-                replaces: pattern.map(LinePattern),
-            })
-        }
+        _ => Some(FileAction::Line {
+            line: text.to_owned(),
+            replaces: pattern,
+        }),
     }
 }
 
@@ -198,14 +221,7 @@ fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_
 /// What a path can be depends on what is done there.
 fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_, '_>) {
     let complaint = match action {
-        FileAction::Absent => match compile_glob(path) {
-            Err(complaint) => Some(complaint),
-            Ok(_) if matches!(path, "/" | "/*" | "/**" | "/**/*" | "/**/") => {
-                let message = format!("{} would remove the whole guest", quoted(path));
-                Some(Complaint::error(message).hint("name what to remove"))
-            }
-            Ok(_) => None,
-        },
+        FileAction::Absent => check_glob(path).err(),
         FileAction::Directory | FileAction::Metadata => literal(path),
         _ if path.ends_with('/') => {
             let message = format!("{} is a directory", quoted(path));

@@ -45,7 +45,7 @@ fn outcome(text: &[u8]) -> Outcome {
 
 const HEAD: &str = "apiVersion: imgctl/v1\nkind: Recipe\n";
 
-/// Refuses the text within a second on a busy machine, whether it is 10 MB or just below the limit.
+/// Refuses the text in time, whether it is 10 MB or just below the limit: within a second on an idle machine.
 fn refused_in_time(name: &str, head: &str, unit: &str, tail: &str) {
     for size in [10_000_000, MAX_RECIPE_BYTES - head.len() - tail.len() - unit.len()] {
         let text = format!("{head}{}{tail}", unit.repeat(size / unit.len()));
@@ -53,8 +53,8 @@ fn refused_in_time(name: &str, head: &str, unit: &str, tail: &str) {
         let outcome = outcome(text.as_bytes());
         let took = started.elapsed();
         assert!(outcome.plan.is_none(), "{name} gave a plan");
-        // Unoptimised, and beside other tests.
-        assert!(took < Duration::from_secs(3), "{name} with {size} bytes took {took:?}");
+        // Beside other tests on a busy machine.
+        assert!(took < Duration::from_secs(5), "{name} with {size} bytes took {took:?}");
     }
 }
 
@@ -95,9 +95,15 @@ fn hostile_recipes_are_refused_in_time() {
             "",
         ),
         (
+            "long expressions",
+            &format!("{HEAD}files:\n"),
+            "- {path: /a, line: x, match: '(\\w{9}|\\pL+\\s*)*'}\n",
+            "",
+        ),
+        (
             "globs",
             &format!("{HEAD}files:\n"),
-            "- {path: '/{a,b}{c,d}*[x-z]**?/', state: absent}\n",
+            "- {path: '/{a,b}{c,d}*[x-z]?/', state: absent}\n",
             "- 5\n",
         ),
         ("carriage returns", HEAD, "\r", "x"),
@@ -119,7 +125,7 @@ fn different_keys_and_units_in_great_number_are_refused_in_time() {
     for text in [keys, units] {
         let started = Instant::now();
         assert!(outcome(text.as_bytes()).plan.is_none());
-        assert!(started.elapsed() < Duration::from_secs(4), "{:?}", started.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 }
 
