@@ -5,7 +5,7 @@ use crate::event::OnEvent;
 use crate::guest::{Change, Guest};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
-use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
+use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
 use crate::steps::{self, StepEvent};
 use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, verify};
@@ -29,13 +29,13 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let output = options
         .output
         .as_ref()
-        .map(|output| PendingOutput::create(output, &base))
+        .map(|output| PendingOutput::create(output, &base, Target::File))
         .transpose()?;
     let abandon = AtomicBool::new(false);
     let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &is_over, &|_| {}));
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, u64::MAX, false, &is_over, &|_| {}));
         let baked = run.bake(&base).and_then(|baked| {
             let digest = digest
                 .join()
