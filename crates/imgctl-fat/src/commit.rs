@@ -2,11 +2,11 @@
 
 use crate::format::boot::Geometry;
 use crate::format::directory::{self, DELETED, SLOT_BYTES};
-use crate::fs::{Fat, device_error, error};
+use crate::fs::{Fat, device_error};
 use crate::nodes::ROOT;
 use crate::{Error, FatKind};
 use imgctl_block::{BlockDevice, BlockRead};
-use imgctl_vfs::{ErrorKind, NodeId, Result};
+use imgctl_vfs::{NodeId, Result};
 
 /// FAT32's information sector (Microsoft FAT specification): signatures, free clusters at 488, where to look first at 492.
 const INFO_SIGNATURES: [(usize, [u8; 4]); 2] = [(0, *b"RRaA"), (484, *b"rrAa")];
@@ -54,12 +54,7 @@ impl Fat {
     }
 
     pub(crate) fn finish(&mut self) -> Result<()> {
-        if self.broken {
-            return Err(error(
-                ErrorKind::Io,
-                "an earlier change of the FAT filesystem failed halfway",
-            ));
-        }
+        self.check_whole()?;
         if !self.changed {
             return Ok(());
         }

@@ -210,6 +210,25 @@ fn what_was_removed_is_nowhere_on_the_device() {
     assert!(!bytes.windows(6).any(|window| window == b"SECRET"));
 }
 
+#[test]
+fn more_subdirectories_than_links_can_count() {
+    let image = Image::new(128, &["-b", "1024", "-N", "67000"]);
+    let (device, mut fs) = image.open();
+    let top = fs.create(fs.root(), b"top", &directory()).unwrap();
+    let name = |index: u32| format!("d{index}").into_bytes();
+    for index in 0..65_100 {
+        fs.create(top, &name(index), &directory()).unwrap();
+    }
+    assert_eq!(fs.metadata(top).unwrap().links, 1);
+    for index in 0..200 {
+        fs.remove(top, &name(index)).unwrap();
+    }
+    assert_eq!(fs.metadata(top).unwrap().links, 1, "once lost, the count stays so");
+    Box::new(fs).commit().unwrap();
+    image.store(&device);
+    image.check();
+}
+
 /// Populating as an unpacked operating system would, with a tenth of its content.
 #[test]
 fn twenty_thousand_entries_take_seconds() {
