@@ -1,7 +1,7 @@
 //! Changing a node's content: its blocks, its extents and the tree over them.
 
 use crate::alloc::Space;
-use crate::error::{Error, Result, Structure};
+use crate::error::{Error, Refusal, Result, Structure};
 use crate::extents::{Piece, tree_block_count};
 use crate::format::extent::Extent;
 use crate::format::inode::InodeFlags;
@@ -243,6 +243,7 @@ impl Content<'_> {
                 let structure = Structure::Inode(self.node.number);
                 return Err(Error::corrupt(structure, "it has no blocks to change"));
             }
+            Storage::BlockMap if !self.volume.superblock.features.extents() => return Err(Refusal::BlockMaps.into()),
             Storage::BlockMap => {}
         }
         let old = std::mem::take(&mut self.node.tree_blocks);

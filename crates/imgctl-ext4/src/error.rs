@@ -56,6 +56,10 @@ pub enum Refusal {
     Features(String),
     /// The journal has not been replayed.
     DirtyJournal,
+    /// The journal holds fast commits.
+    FastCommits,
+    /// The journal is on another device.
+    ExternalJournal,
     /// Files that were deleted while open wait for their removal.
     Orphans,
     /// The kernel marked errors in the filesystem, or it was not unmounted.
@@ -79,6 +83,8 @@ impl fmt::Display for Refusal {
         match self {
             Self::Features(names) => write!(f, "the ext4 features {names} are not supported"),
             Self::DirtyJournal => write!(f, "the ext4 journal has not been replayed; {REMEDY}"),
+            Self::FastCommits => write!(f, "the ext4 journal holds fast commits; {REMEDY}"),
+            Self::ExternalJournal => f.write_str("the ext4 journal is on another device and has not been replayed"),
             Self::Orphans => write!(f, "ext4 has files that wait for their removal; {REMEDY}"),
             Self::NotClean => write!(f, "ext4 is marked as having errors or as not unmounted; {REMEDY}"),
             Self::ReadOnly => f.write_str("ext4 was opened for reading only"),

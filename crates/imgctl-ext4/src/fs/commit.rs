@@ -36,7 +36,11 @@ impl Ext4 {
     }
 
     fn is_changed(&self) -> bool {
-        !self.nodes.is_empty() || !self.directories.is_empty() || !self.cleared.is_empty() || self.space.is_changed()
+        self.superblock_changed
+            || !self.nodes.is_empty()
+            || !self.directories.is_empty()
+            || !self.cleared.is_empty()
+            || self.space.is_changed()
     }
 
     fn write_directories(&mut self) -> Result<()> {

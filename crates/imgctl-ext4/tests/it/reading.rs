@@ -24,12 +24,12 @@ fn fill(root: &Path, wide: bool) {
         cd "$1"
         mkdir -p a/b/c many
         echo hello > a/file
-        head -c 3000000 /dev/urandom > a/big
-        dd if=/dev/zero of=a/sparse bs=1 count=1 seek=50000000 status=none
+        head -c 1500000 /dev/urandom > a/big
+        dd if=/dev/zero of=a/sparse bs=1 count=1 seek=5000000 status=none
         for i in $(seq 0 2 40); do dd if=/dev/urandom of=a/holes bs=4096 count=1 seek=$i conv=notrunc status=none; done
         fallocate -l 300000 a/unwritten
         printf x | dd of=a/unwritten bs=1 seek=100000 conv=notrunc status=none
-        for i in $(seq 3000); do : > "many/a file with a rather long name, number $i"; done
+        for i in $(seq 2000); do : > "many/a file with a rather long name, number $i"; done
         ln a/file a/b/hard
         ln -s target a/short
         ln -s $(printf 't%.0s' $(seq 900)) a/long
@@ -66,7 +66,7 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         return;
     }
     for layout in LAYOUTS {
-        let image = Image::new(96, layout);
+        let image = Image::new(48, layout);
         let mounted = image.mount("rw");
         fill(mounted.path(), !layout.contains(&"128"));
         drop(mounted);
@@ -76,7 +76,7 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         drop(mounted);
         let (device, fs) = image.open();
         assert_same(&of_engine(&fs), &expected);
-        assert!(expected.len() > 3000);
+        assert!(expected.len() > 2000);
 
         let summary = probe(&*device).unwrap();
         assert!(!summary.needs_recovery && summary.is_clean && !summary.has_orphans);
@@ -103,10 +103,10 @@ fn block_maps_are_read_but_not_written() {
         return;
     }
     for layout in [&["-t", "ext3", "-b", "1024"][..], &["-t", "ext2"]] {
-        let image = Image::new(96, layout);
+        let image = Image::new(48, layout);
         let mounted = image.mount("rw");
-        let script = r#"cd "$1"; mkdir d; head -c 20000000 /dev/urandom > d/big
-            dd if=/dev/urandom of=d/sparse bs=1024 count=3 seek=70000 status=none; ln -s x d/l"#;
+        let script = r#"cd "$1"; mkdir d; head -c 6000000 /dev/urandom > d/big
+            dd if=/dev/urandom of=d/sparse bs=1024 count=3 seek=30000 status=none; ln -s x d/l"#;
         run("bash", &["-c", script, "bash", mounted.path().to_str().unwrap()]);
         drop(mounted);
         let mounted = image.mount("ro,noatime");
