@@ -66,8 +66,6 @@ pub enum Refusal {
     NotClean,
     /// The filesystem was opened for reading only.
     ReadOnly,
-    /// It keeps its files in block maps (ext2, ext3), which are read only.
-    BlockMaps,
     /// The inode's flags call for something the engine does not do.
     InodeFlags {
         /// The inode.
@@ -88,7 +86,6 @@ impl fmt::Display for Refusal {
             Self::Orphans => write!(f, "ext4 has files that wait for their removal; {REMEDY}"),
             Self::NotClean => write!(f, "ext4 is marked as having errors or as not unmounted; {REMEDY}"),
             Self::ReadOnly => f.write_str("ext4 was opened for reading only"),
-            Self::BlockMaps => f.write_str("ext2 and ext3 (no extents) are read but not written"),
             Self::InodeFlags { inode, flag } => write!(f, "inode {inode} is {flag}, which is not supported"),
         }
     }

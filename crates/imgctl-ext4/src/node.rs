@@ -98,7 +98,12 @@ impl Node {
         inode.set_generation(generation(volume, number, now));
         let short = new.kind == FileKind::Symlink && new.target.len() < BLOCK_AREA;
         let has_blocks = matches!(new.kind, FileKind::File | FileKind::Directory | FileKind::Symlink) && !short;
-        if has_blocks {
+        let storage = match (has_blocks, superblock.features.extents()) {
+            (false, _) => Storage::InInode,
+            (true, true) => Storage::Extents,
+            (true, false) => Storage::BlockMap,
+        };
+        if storage == Storage::Extents {
             inode.set_flags(InodeFlags::EXTENTS);
         }
         if short {
@@ -109,7 +114,7 @@ impl Node {
             number,
             inode,
             kind: new.kind,
-            storage: if has_blocks { Storage::Extents } else { Storage::InInode },
+            storage,
             map: ExtentMap::default(),
             tree_blocks: Vec::new(),
             map_changed: has_blocks,

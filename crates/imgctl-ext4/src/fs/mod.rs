@@ -73,9 +73,6 @@ impl Ext4 {
             if let Some(refusal) = features.refuse_writing() {
                 return Err(refusal.into());
             }
-            if !features.extents() {
-                return Err(Refusal::BlockMaps.into());
-            }
             if !fs.volume.superblock.is_clean() {
                 return Err(Refusal::NotClean.into());
             }
