@@ -13,9 +13,7 @@ pub(crate) fn build(names: &[String]) -> Result<ExitCode> {
     let all = fixture::BUILT.map(str::to_owned);
     let names = if names.is_empty() { &all[..] } else { names };
     for name in names {
-        say(&format!(
-            "fixture {name}: building, unless it is up to date"
-        ));
+        say(&format!("fixture {name}: building, unless it is up to date"));
         let started = Instant::now();
         let image = fixture::built(name)?;
         let megabytes = image.metadata()?.len() >> 20;

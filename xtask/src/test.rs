@@ -33,11 +33,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     } else {
         "xtask test: FAILED"
     });
-    Ok(if passed {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn missing_packages() -> BTreeSet<&'static str> {
@@ -50,17 +46,12 @@ fn missing_packages() -> BTreeSet<&'static str> {
 
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(arguments)
-        .current_dir(imgctl_testkit::workspace());
+    command.args(arguments).current_dir(imgctl_testkit::workspace());
     command
 }
 
 fn step(command: &mut Command) -> Result<bool> {
-    let arguments: Vec<_> = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy())
-        .collect();
+    let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
     say(&format!("xtask test: cargo {}", arguments.join(" ")));
     Ok(command.status().context("starting cargo")?.success())
 }

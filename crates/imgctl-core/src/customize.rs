@@ -11,7 +11,6 @@ use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, s
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -25,13 +24,20 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let mut run = Run::new(options, on_event);
     run.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
-    let output = options.output.as_ref().map(|output| PendingOutput::create(output, &base)).transpose()?;
+    let output = options
+        .output
+        .as_ref()
+        .map(|output| PendingOutput::create(output, &base))
+        .transpose()?;
     let abandon = AtomicBool::new(false);
+    let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &is_over, &|_| {}));
         let baked = run.bake(&base).and_then(|baked| {
-            let digest = digest.join().map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
+            let digest = digest
+                .join()
+                .map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
             run.finish(&base, baked, &digest, output)
         });
         abandon.store(baked.is_err(), Ordering::Relaxed);
@@ -104,7 +110,7 @@ impl<'a> Run<'a> {
     /// Everything up to the packing: open, edit, commit, verify.
     fn bake(&mut self, base: &BaseImage) -> Result<Baked> {
         let overlay = Overlay::with_scratch(base.disk.device(), self.scratch_folder(), OVERLAY_MEMORY_BYTES);
-        let disk = Disk::open(Arc::new(overlay))?;
+        let disk = Disk::open(overlay, &base.path)?;
         let now = match self.options.reference_time {
             Some(seconds) => Timestamp::from_seconds(seconds),
             None => disk.recorded_time()?,
@@ -131,9 +137,9 @@ impl<'a> Run<'a> {
 
         self.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
-        let changes = log.finish(&tree).map_err(|source| {
-            Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source)
-        })?;
+        let changes = log
+            .finish(&tree)
+            .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
         Ok(Baked {
@@ -155,13 +161,13 @@ impl<'a> Run<'a> {
         match steps::execute(&self.options.plan, guest, &mut on_step) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cancelled()),
-            Err(source) => {
-                let error = Error::new(ErrorKind::Step, format!("the step {} failed", source.step()));
-                Err(match source.hint() {
+            Err(failed) => {
+                let error = Error::new(ErrorKind::Step, failed.to_string());
+                Err(match failed.hint() {
                     Some(hint) => error.with_hint(hint),
                     None => error,
                 }
-                .with_source(source))
+                .with_source(failed.cause))
             }
         }
     }
@@ -221,8 +227,15 @@ impl<'a> Run<'a> {
 
     /// Beside the output, where space is needed anyway.
     fn scratch_folder(&self) -> PathBuf {
-        let beside = self.options.output.as_ref().map_or(&self.options.base, |output| &output.path);
-        self.options.scratch.clone().unwrap_or_else(|| crate::pack::publish::folder_of(beside))
+        let beside = self
+            .options
+            .output
+            .as_ref()
+            .map_or(&self.options.base, |output| &output.path);
+        self.options
+            .scratch
+            .clone()
+            .unwrap_or_else(|| crate::pack::publish::folder_of(beside))
     }
 }
 

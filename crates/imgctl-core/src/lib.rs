@@ -10,7 +10,7 @@
 //!
 //! Deliberately absent: the recipe's syntax (`imgctl-recipe`), terminals and exit statuses (`imgctl`).
 
-// mod customize;
+mod customize;
 mod disk;
 mod error;
 mod event;
@@ -18,14 +18,14 @@ pub mod guest;
 mod image;
 mod inspect;
 mod options;
-// mod pack;
+mod pack;
 mod receipt;
-// pub mod steps;
+pub mod steps;
 #[cfg(test)]
 mod testing;
-// mod verify;
+mod verify;
 
-// pub use customize::customize;
+pub use customize::customize;
 pub use disk::{OpenedGuest, open_guest};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};

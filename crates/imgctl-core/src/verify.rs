@@ -5,7 +5,7 @@ use crate::disk::{Disk, MountPoint};
 use crate::guest::{Change, Snapshot};
 use crate::receipt::VerifierRecord;
 use crate::{Error, ErrorKind, Result};
-use ext4_view::{Ext4, Ext4Error, Ext4Read};
+use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType};
 use imgctl_block::BlockRead;
 use imgctl_vfs::{FileKind, GuestPath};
 use sha2::{Digest, Sha256};
@@ -27,7 +27,12 @@ impl<D: BlockRead> Ext4Read for Device<D> {
 
 /// Says that our own engines, opened anew, read every changed path.
 pub(crate) fn own_reading(mounts: &[MountPoint], changes: &[Change]) -> Vec<VerifierRecord> {
-    let count = |mount| changes.iter().filter(|change| owner(mounts, &change.path) == Some(mount)).count();
+    let count = |mount| {
+        changes
+            .iter()
+            .filter(|change| owner(mounts, &change.path) == Some(mount))
+            .count()
+    };
     let records = mounts.iter().map(|mount| VerifierRecord {
         mount: mount.path.to_string(),
         reader: "imgctl".to_owned(),
@@ -42,7 +47,10 @@ pub(crate) fn own_reading(mounts: &[MountPoint], changes: &[Change]) -> Vec<Veri
 pub(crate) fn second_opinion(disk: &Disk, mounts: &[MountPoint], changes: &[Change]) -> Result<Vec<VerifierRecord>> {
     let mut records = Vec::new();
     for mount in mounts.iter().filter(|mount| mount.kind.is_ext()) {
-        let below: Vec<&Change> = changes.iter().filter(|change| owner(mounts, &change.path) == Some(mount)).collect();
+        let below: Vec<&Change> = changes
+            .iter()
+            .filter(|change| owner(mounts, &change.path) == Some(mount))
+            .collect();
         if below.is_empty() {
             continue;
         }
@@ -87,23 +95,28 @@ fn compare(fs: &Ext4, mount: &MountPoint, change: &Change) -> Result<()> {
     let Some(after) = &change.after else {
         return Ok(());
     };
+    let kind = metadata.file_type();
     let modified = metadata.modified();
     let seen = (
         metadata.mode() & 0o7777,
         metadata.uid(),
         metadata.gid(),
-        kind_bits(after.kind),
-        modified.secs(),
+        modified.seconds(),
+        modified.nanoseconds(),
     );
     let expected = (
         after.mode,
         after.uid,
         after.gid,
-        metadata.mode() & 0o170_000,
         after.modified.seconds,
+        after.modified.nanoseconds,
     );
-    if seen != expected {
-        return Err(refuted(mount, &change.path, "it sees another type, mode, owner or time"));
+    if seen != expected || !same_kind(kind, after.kind) {
+        return Err(refuted(
+            mount,
+            &change.path,
+            "it sees another type, mode, owner or time",
+        ));
     }
     match after.kind {
         FileKind::File => compare_content(fs, &inner, after).map_err(failed)?,
@@ -133,18 +146,21 @@ fn compare_content(fs: &Ext4, inner: &[u8], after: &Snapshot) -> std::result::Re
 /// The path as the filesystem itself knows it.
 fn inner_path(mount: &MountPoint, path: &GuestPath) -> Vec<u8> {
     let inner = path.components().skip(mount.path.components().count());
-    inner.fold(GuestPath::root(), |path, name| path.join(name)).as_bytes().to_vec()
+    inner
+        .fold(GuestPath::root(), |path, name| path.join(name))
+        .as_bytes()
+        .to_vec()
 }
 
-fn kind_bits(kind: FileKind) -> u16 {
-    match kind {
-        FileKind::File => 0o100_000,
-        FileKind::Directory => 0o040_000,
-        FileKind::Symlink => 0o120_000,
-        FileKind::CharDevice(..) => 0o020_000,
-        FileKind::BlockDevice(..) => 0o060_000,
-        FileKind::Fifo => 0o010_000,
-        FileKind::Socket => 0o140_000,
+fn same_kind(seen: FileType, expected: FileKind) -> bool {
+    match expected {
+        FileKind::File => seen == FileType::Regular,
+        FileKind::Directory => seen == FileType::Directory,
+        FileKind::Symlink => seen == FileType::Symlink,
+        FileKind::CharDevice(..) => seen == FileType::CharacterDevice,
+        FileKind::BlockDevice(..) => seen == FileType::BlockDevice,
+        FileKind::Fifo => seen == FileType::Fifo,
+        FileKind::Socket => seen == FileType::Socket,
     }
 }
 

@@ -6,7 +6,7 @@
 
 use crate::Error;
 use crate::format::directory::{self, DELETED, Fields, MAX_SLOTS, Record, SLOT_BYTES};
-use crate::fs::{Fat, Listing, device_error, error};
+use crate::fs::{Directory, Fat, Listing, device_error, error};
 use crate::nodes::ROOT;
 use crate::storage::{self, Failure, Storage, View};
 use imgctl_block::{BlockDevice, BlockRead};
@@ -43,19 +43,38 @@ fn fat_name(name: &[u8]) -> Result<&str> {
 
 impl Fat {
     pub(crate) fn check_writable(&self) -> Result<()> {
-        match self.read_only {
-            true => Err(error(ErrorKind::Unsupported, "the FAT filesystem was opened read-only")),
+        if self.read_only {
+            return Err(error(ErrorKind::Unsupported, "the FAT filesystem was opened read-only"));
+        }
+        self.check_whole()
+    }
+
+    /// Fails if a change failed halfway.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self.broken {
+            true => Err(error(
+                ErrorKind::Io,
+                "an earlier change of the FAT filesystem failed halfway",
+            )),
             false => Ok(()),
         }
+    }
+
+    /// Ends a change that [`with_view`](Self::with_view) began.
+    fn end<T>(&mut self, result: T) -> Result<T> {
+        self.broken = false;
+        Ok(result)
     }
 
     fn unsupported<T>(&self, what: &str) -> Result<T> {
         Err(error(ErrorKind::Unsupported, format!("FAT has no {what}")))
     }
 
-    /// Lets the `fatfs` crate do something.
+    /// Lets the `fatfs` crate do something. Until [`end`](Self::end) the filesystem counts as broken.
     fn with_view<R>(&mut self, action: &'static str, operation: impl FnOnce(&View<'_>) -> io::Result<R>) -> Result<R> {
         self.changed = true;
+        // Space and names were checked, so a failure is the device's, in the middle of something.
+        self.broken = true;
         let outcome = storage::with_view(&*self.device, &self.geometry, &mut self.table, self.now, operation);
         outcome.map_err(|failure| match failure {
             Failure::Device(source) => device_error(source),
@@ -111,8 +130,12 @@ impl Fat {
 
     /// Zeroes what lies behind a directory's end, where new entries will make it visible.
     fn clear_end(&self, listing: &Listing) -> Result<()> {
-        let directory = &listing.directory;
-        for slot in directory::end_slot(&directory.bytes)..directory.slots() {
+        self.clear_from(&listing.directory, directory::end_slot(&listing.directory.bytes))
+    }
+
+    /// Zeroes the slots of a directory from `first` on.
+    fn clear_from(&self, directory: &Directory, first: usize) -> Result<()> {
+        for slot in first..directory.slots() {
             let bytes = &directory.bytes[slot * SLOT_BYTES..(slot + 1) * SLOT_BYTES];
             if bytes.iter().any(|byte| *byte != 0) {
                 self.write_device(directory.position(slot), &[0; SLOT_BYTES])?;
@@ -125,11 +148,13 @@ impl Fat {
         self.device.write_at(at, data).map_err(device_error)
     }
 
-    /// Finds an entry that was just written, and sees to its short name.
-    fn settle(&self, directory: NodeId, name: &str) -> Result<(Record, u64)> {
+    /// Finds an entry that was just written, and sees to its short name. Its directory had `slots` before.
+    fn settle(&self, directory: NodeId, name: &str, slots: usize) -> Result<(Record, u64)> {
         let listing = self.listing(directory)?;
         let found = listing.records.iter().find(|record| record.name == name);
         let record = found.ok_or_else(|| error(ErrorKind::Corrupt, "a new directory entry cannot be found"))?;
+        // The crate takes the root directory of FAT32 for a file, and does not zero the clusters it grows by.
+        self.clear_from(&listing.directory, slots.max(record.slot + 1))?;
         if record.short.starts_with(b" ") {
             self.write_short_name(&listing, record)?;
         }
@@ -230,15 +255,21 @@ impl Fat {
         Ok(())
     }
 
-    /// Moves an entry to a name that is free. The space was checked.
-    fn move_record(&mut self, from: NodeId, record: &Record, to: NodeId, name: &str, node: NodeId) -> Result<()> {
+    /// Moves an entry to a name that is free, in a directory that has `slots`. The space was checked.
+    fn move_record(
+        &mut self,
+        (from, record): (NodeId, &Record),
+        (to, name): (NodeId, &str),
+        node: NodeId,
+        slots: usize,
+    ) -> Result<()> {
         let (source, target) = (self.path(from), self.path(to));
         self.with_view("rename a directory entry", |view| {
             let target = open_directory(view, &target)?;
             open_directory(view, &source)?.rename(&record.name, &target, name)
         })?;
         self.touched_directories.extend([from, to]);
-        let (record, position) = self.settle(to, name)?;
+        let (record, position) = self.settle(to, name, slots)?;
         self.nodes().place(node, to, &record, position);
         if record.fields.is_directory() && from != to {
             self.write_dotdot(record.fields.cluster, to)?;
@@ -257,11 +288,16 @@ impl Fat {
         let slots = directory::slots_needed(name).max(directory::slots_needed(&passing));
         self.check_space(self.growth(directory, listing, slots, &[record.slots()])?)?;
         self.clear_end(listing)?;
-        self.move_record(directory, record, directory, &passing, node)?;
+        self.move_record(
+            (directory, record),
+            (directory, &passing),
+            node,
+            listing.directory.slots(),
+        )?;
         let moved = self.listing(directory)?;
         let record = moved.find(&passing).cloned();
         let record = record.ok_or_else(|| error(ErrorKind::Corrupt, "a new directory entry cannot be found"))?;
-        self.move_record(directory, &record, directory, name, node)
+        self.move_record((directory, &record), (directory, name), node, moved.directory.slots())
     }
 
     /// Fails unless a file may have `size` bytes, and the clusters for them are there.
@@ -352,11 +388,12 @@ impl WriteFs for Fat {
             }
         })?;
         self.touched_directories.insert(directory);
-        let (record, position) = self.settle(directory, name)?;
+        let (record, position) = self.settle(directory, name, listing.directory.slots())?;
         if is_directory {
             self.write_dots(record.fields.cluster, directory)?;
         }
-        Ok(self.nodes().intern(directory, &record, position))
+        let node = self.nodes().intern(directory, &record, position);
+        self.end(node)
     }
 
     fn write_at(&mut self, node: NodeId, offset: u64, data: &[u8]) -> Result<()> {
@@ -372,7 +409,8 @@ impl WriteFs for Fat {
             write_gap(file, size.min(offset), offset)?;
             file.seek(SeekFrom::Start(offset))?;
             file.write_all(data)
-        })
+        })?;
+        self.end(())
     }
 
     fn set_len(&mut self, node: NodeId, size: u64) -> Result<()> {
@@ -391,7 +429,8 @@ impl WriteFs for Fat {
             modified: Some(self.now.to_timestamp()),
             ..MetadataChange::default()
         };
-        self.write_times(node, &change)
+        self.write_times(node, &change)?;
+        self.end(())
     }
 
     /// Changes the times, to what FAT can hold; the root directory has none. Owner and permissions are ignored.
@@ -445,7 +484,10 @@ impl WriteFs for Fat {
         if let Some(same) = replaced.filter(|replaced| target.position(replaced) == position) {
             return match same.name == name {
                 true => Ok(()),
-                false => self.change_case(to, &target, same, name),
+                false => {
+                    self.change_case(to, &target, same, name)?;
+                    self.end(())
+                }
             };
         }
         let mut freed = Vec::new();
@@ -465,7 +507,8 @@ impl WriteFs for Fat {
             self.remove_record(to, replaced, gone)?;
         }
         self.clear_end(&target)?;
-        self.move_record(from, record, to, name, node)
+        self.move_record((from, record), (to, name), node, target.directory.slots())?;
+        self.end(())
     }
 
     fn remove(&mut self, directory: NodeId, name: &[u8]) -> Result<()> {
@@ -478,7 +521,8 @@ impl WriteFs for Fat {
         if record.fields.is_directory() && !self.is_empty_directory(node)? {
             return Err(error(ErrorKind::NotEmpty, "the directory is not empty"));
         }
-        self.remove_record(directory, record, node)
+        self.remove_record(directory, record, node)?;
+        self.end(())
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {

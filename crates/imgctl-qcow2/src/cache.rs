@@ -21,10 +21,7 @@ impl<T> Cache<T> {
     }
 
     pub(crate) fn get(&self, key: u64) -> Option<Arc<T>> {
-        let slot = self
-            .slot(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot(key).lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot {
             Some((found, value)) if *found == key => Some(Arc::clone(value)),
             _ => None,
@@ -32,23 +29,20 @@ impl<T> Cache<T> {
     }
 
     pub(crate) fn put(&self, key: u64, value: &Arc<T>) {
-        let mut slot = self
-            .slot(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot(key).lock().unwrap_or_else(PoisonError::into_inner);
         *slot = Some((key, Arc::clone(value)));
     }
 
     fn slot(&self, key: u64) -> &Slot<T> {
-        &self.slots[(key % self.slots.len() as u64) as usize]
+        // Spread by multiplication: filesystems repeat their structures at distances that are powers of two.
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        &self.slots[(spread % self.slots.len() as u64) as usize]
     }
 }
 
 impl<T> fmt::Debug for Cache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("slots", &self.slots.len())
-            .finish()
+        f.debug_struct("Cache").field("slots", &self.slots.len()).finish()
     }
 }
 
@@ -59,12 +53,25 @@ mod tests {
     #[test]
     fn a_slot_never_answers_for_another_key() {
         let cache = Cache::new(16, 4);
-        cache.put(1, &Arc::new("one"));
-        cache.put(2, &Arc::new("two"));
-        assert_eq!(cache.get(1).as_deref(), Some(&"one"));
-        assert_eq!(cache.get(5), None);
-        cache.put(5, &Arc::new("five"));
-        assert_eq!(cache.get(1), None);
-        assert_eq!(cache.get(5).as_deref(), Some(&"five"));
+        for key in 0..100 {
+            cache.put(key, &Arc::new(key));
+            assert_eq!(cache.get(key).as_deref(), Some(&key));
+        }
+        let kept = (0..200).filter(|key| match cache.get(*key) {
+            Some(value) => *value == *key,
+            None => false,
+        });
+        assert_eq!(kept.count(), 4);
+        assert!((0..200).all(|key| cache.get(key).is_none_or(|value| *value == key)));
+    }
+
+    #[test]
+    fn keys_a_power_of_two_apart_do_not_share_one_slot() {
+        let cache = Cache::new(256, 1);
+        for group in 0..32 {
+            cache.put(group * 2048, &Arc::new(group));
+        }
+        let kept = (0..32).filter(|group| cache.get(group * 2048).is_some());
+        assert!(kept.count() > 20);
     }
 }

@@ -38,9 +38,7 @@ pub enum Error {
         compression: u8,
     },
     /// The guest's data is encrypted.
-    #[error(
-        "the image is encrypted ({method}); decrypt it first with `qemu-img convert` and its secret"
-    )]
+    #[error("the image is encrypted ({method}); decrypt it first with `qemu-img convert` and its secret")]
     Encrypted {
         /// The method's name: `AES`, `LUKS`, or the number in the header.
         method: String,
@@ -110,9 +108,7 @@ pub enum Error {
         guest_offset: u64,
     },
     /// What was written is not what was read back.
-    #[error(
-        "verification failed: {what} at offset {offset:#x} reads back different from what was written"
-    )]
+    #[error("verification failed: {what} at offset {offset:#x} reads back different from what was written")]
     VerifyFailed {
         /// What differs.
         what: &'static str,
@@ -150,9 +146,7 @@ impl Error {
         match self {
             Self::Output { source, .. } => matches!(
                 source.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::FileTooLarge
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
             ),
             Self::Device(error) => error.is_no_space(),
             _ => false,

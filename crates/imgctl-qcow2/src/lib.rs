@@ -3,10 +3,28 @@
 //! [`Qcow2Image`] reads the guest's disk as an [`imgctl_block::BlockRead`] and shows where each cluster is stored.
 //! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file.
 //!
+//! ```
+//! use imgctl_block::MemoryDevice;
+//! use imgctl_qcow2::{Qcow2Image, RewriteOptions, Source, rewrite};
+//! use std::sync::Arc;
+//!
+//! let disk = MemoryDevice::from_bytes(b"golden".repeat(100_000));
+//! let source = Source { content: &disk, base: None, dirty: &[], free: &[] };
+//! let file = tempfile::tempfile()?;
+//! let stats = rewrite(&source, &file, &RewriteOptions::default())?;
+//! assert!(stats.file_bytes < 400_000);
+//!
+//! let file = Arc::new(imgctl_block::FileDevice::new(file)?);
+//! let image = Qcow2Image::open(file)?;
+//! assert_eq!(image.summary().cluster_bytes, 65536);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Invariants
 //! - An image is untrusted bytes: no input panics, hangs, or takes memory in proportion to a number it merely states.
 //! - No file is opened here. An image that needs another one is refused by that file's name, unless the caller, who
 //!   knows what is allowed, has opened it.
+//! - The same source and options give the same bytes, whatever the number of threads; what was written is read back.
 //! - Unknown incompatible features are refused by name.
 //!
 //! Deliberately absent: writing in place, internal snapshots other than being read past, and encryption.
@@ -26,7 +44,5 @@ pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, probe};
 pub use error::{Error, Result};
 pub use format::tables::Cluster;
 pub use reader::{ExternalFiles, Qcow2Image};
-pub use rewrite::{
-    Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw,
-};
+pub use rewrite::{Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw};
 pub use summary::{BackingFile, Summary};

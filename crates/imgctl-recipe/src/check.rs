@@ -25,77 +25,43 @@ struct Checker<'f, 's> {
 }
 
 impl Checker<'_, '_> {
-    fn value<'n>(
-        &mut self,
-        node: &'n Node,
-        shape: &'static Shape,
-        place: Place,
-        example: &str,
-    ) -> Checked<'n> {
+    fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
         let value = match &node.kind {
             NodeKind::Refused => Value::Invalid,
             NodeKind::Scalar(scalar) if scalar.text.contains("${{") => {
                 self.findings.push(
                     &place,
-                    Complaint::error("variables are not supported yet")
-                        .hint("write the value in place of `${{ … }}`"),
+                    Complaint::error("variables are not supported yet").hint("write the value in place of `${{ … }}`"),
                 );
                 Value::Invalid
             }
             kind => match (shape, kind) {
-                (Shape::Text(kind), NodeKind::Scalar(scalar)) => {
-                    self.text(scalar, kind, &place, example)
-                }
-                (Shape::Choice(choices), NodeKind::Scalar(scalar)) => {
-                    self.choice(scalar, choices, &place, example)
-                }
+                (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
+                (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
                 (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
-                (Shape::Always(only, why), NodeKind::Scalar(scalar)) => {
-                    self.always(scalar, *only, why, &place)
-                }
-                (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => {
-                    self.integer(scalar, *low, *high, &place)
-                }
+                (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
+                (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
                 (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
-                (Shape::List(item), NodeKind::Sequence(nodes)) => {
-                    self.list(nodes, item, &place, example)
-                }
-                (Shape::Map(names, values), NodeKind::Mapping(entries)) => {
-                    self.map(entries, names, values, &place)
-                }
+                (Shape::List(item), NodeKind::Sequence(nodes)) => self.list(nodes, item, &place, example),
+                (Shape::Map(names, values), NodeKind::Mapping(entries)) => self.map(entries, names, values, &place),
                 _ => self.wrong_shape(node, shape, &place, example),
             },
         };
         Checked { place, value }
     }
 
-    fn wrong_shape<'n>(
-        &mut self,
-        node: &Node,
-        shape: &Shape,
-        place: &Place,
-        example: &str,
-    ) -> Value<'n> {
+    fn wrong_shape<'n>(&mut self, node: &Node, shape: &Shape, place: &Place, example: &str) -> Value<'n> {
         let key = last_key(&place.key);
         let expected = shape.expected();
         let found = node.describe();
-        let complaint = Complaint::error(format!(
-            "{} must be {expected}, but is {found}",
-            subject(&place.key)
-        ));
+        let complaint = Complaint::error(format!("{} must be {expected}, but is {found}", subject(&place.key)));
         let complaint = match (shape, &node.kind) {
             (Shape::List(item), NodeKind::Scalar(scalar))
-                if matches!(**item, Shape::Text(_) | Shape::Choice(_))
-                    && scalar.resolve() == Resolved::Text =>
+                if matches!(**item, Shape::Text(_) | Shape::Choice(_)) && scalar.resolve() == Resolved::Text =>
             {
-                complaint.hint(format!(
-                    "write `{key}: [{}]`",
-                    quoted(&scalar.text).trim_matches('`')
-                ))
+                complaint.hint(format!("write `{key}: [{}]`", quoted(&scalar.text).trim_matches('`')))
             }
-            _ if found == "empty" => {
-                complaint.hint(format!("remove {} or give it a value", quoted(key)))
-            }
+            _ if found == "empty" => complaint.hint(format!("remove {} or give it a value", quoted(key))),
             _ if example.is_empty() => complaint,
             _ if place.key.ends_with(']') => complaint.hint(format!("for example `- {example}`")),
             _ => complaint.hint(format!("for example `{key}: {example}`")),
@@ -131,8 +97,7 @@ impl Checker<'_, '_> {
                     meant.extend(self.unknown(name, table, &key_place));
                 }
                 Some(Key {
-                    shape: Shape::Later,
-                    ..
+                    shape: Shape::Later, ..
                 }) => {
                     fields.mark_incomplete();
                     self.later(name, table, &key_place);
@@ -143,12 +108,7 @@ impl Checker<'_, '_> {
                     } else {
                         value.span.clone()
                     };
-                    let value = self.value(
-                        value,
-                        &known.shape,
-                        Place { span, key: path },
-                        known.example,
-                    );
+                    let value = self.value(value, &known.shape, Place { span, key: path }, known.example);
                     fields.insert(known.name, key_place, value);
                 }
             }
@@ -158,12 +118,7 @@ impl Checker<'_, '_> {
     }
 
     /// The name of a key that stands here for the first time.
-    fn key_name<'n>(
-        &mut self,
-        key: &'n Node,
-        parent: &Place,
-        seen: &mut BTreeMap<&'n str, usize>,
-    ) -> Option<&'n str> {
+    fn key_name<'n>(&mut self, key: &'n Node, parent: &Place, seen: &mut BTreeMap<&'n str, usize>) -> Option<&'n str> {
         let place = Place {
             span: key.span.clone(),
             key: parent.key.clone(),
@@ -193,11 +148,8 @@ impl Checker<'_, '_> {
             };
             self.findings.push(
                 &place,
-                Complaint::error(format!(
-                    "{} is given twice, first in line {line}",
-                    quoted(name)
-                ))
-                .hint("merge the two"),
+                Complaint::error(format!("{} is given twice, first in line {line}", quoted(name)))
+                    .hint("merge the two"),
             );
             return None;
         }
@@ -206,12 +158,7 @@ impl Checker<'_, '_> {
     }
 
     /// Returns the key that was perhaps meant.
-    fn unknown(
-        &mut self,
-        name: &str,
-        table: &'static Table,
-        place: &Place,
-    ) -> Option<&'static str> {
+    fn unknown(&mut self, name: &str, table: &'static Table, place: &Place) -> Option<&'static str> {
         if self.findings.is_full() {
             self.findings.push(place, Complaint::error("unknown key"));
             return None;
@@ -247,18 +194,11 @@ impl Checker<'_, '_> {
         };
         self.findings.push(
             place,
-            Complaint::error(format!("`{name}` is not supported yet{inside}"))
-                .hint("remove it for now"),
+            Complaint::error(format!("`{name}` is not supported yet{inside}")).hint("remove it for now"),
         );
     }
 
-    fn missing(
-        &mut self,
-        table: &Table,
-        fields: &Fields<'_>,
-        meant: &BTreeSet<&str>,
-        place: &Place,
-    ) {
+    fn missing(&mut self, table: &Table, fields: &Fields<'_>, meant: &BTreeSet<&str>, place: &Place) {
         for key in table.keys {
             if !key.required || fields.has(key.name) || meant.contains(key.name) {
                 continue;
@@ -275,16 +215,8 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn list<'n>(
-        &mut self,
-        nodes: &'n [Node],
-        item: &'static Shape,
-        place: &Place,
-        example: &str,
-    ) -> Value<'n> {
-        let example = example
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
+    fn list<'n>(&mut self, nodes: &'n [Node], item: &'static Shape, place: &Place, example: &str) -> Value<'n> {
+        let example = example.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let checked = nodes.iter().enumerate().map(|(index, node)| {
             let place = Place {
                 span: node.span.clone(),
@@ -329,11 +261,7 @@ impl Checker<'_, '_> {
                 NodeKind::Refused => {}
                 _ => {
                     let found = value.describe();
-                    let message = format!(
-                        "{} must be {}, but is {found}",
-                        subject(&place.key),
-                        values.what
-                    );
+                    let message = format!("{} must be {}, but is {found}", subject(&place.key), values.what);
                     self.findings.push(&place, Complaint::error(message));
                 }
             }
@@ -342,13 +270,7 @@ impl Checker<'_, '_> {
         Value::Invalid
     }
 
-    fn text<'n>(
-        &mut self,
-        scalar: &'n Scalar,
-        kind: &TextKind,
-        place: &Place,
-        example: &str,
-    ) -> Value<'n> {
+    fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {
         if let Some(complaint) = surprise(scalar, kind.what, kind.numbers, place, example) {
             self.findings.push(place, complaint);
             return Value::Invalid;
@@ -362,13 +284,7 @@ impl Checker<'_, '_> {
         }
     }
 
-    fn choice<'n>(
-        &mut self,
-        scalar: &'n Scalar,
-        choices: &[&str],
-        place: &Place,
-        example: &str,
-    ) -> Value<'n> {
+    fn choice<'n>(&mut self, scalar: &'n Scalar, choices: &[&str], place: &Place, example: &str) -> Value<'n> {
         let text = scalar.text.as_str();
         if choices.contains(&text) {
             return Value::Text(text);
@@ -379,10 +295,8 @@ impl Checker<'_, '_> {
         };
         if scalar.resolve() == Resolved::Null {
             let complaint = surprise(scalar, &what, Numbers::Quote, place, example);
-            self.findings.push(
-                place,
-                complaint.unwrap_or_else(|| Complaint::error("no value")),
-            );
+            self.findings
+                .push(place, complaint.unwrap_or_else(|| Complaint::error("no value")));
             return Value::Invalid;
         }
         let complaint = Complaint::error(format!(
@@ -390,9 +304,7 @@ impl Checker<'_, '_> {
             subject(&place.key),
             quoted(text)
         ));
-        let part = choices
-            .iter()
-            .find(|choice| text.len() >= 3 && choice.contains(text));
+        let part = choices.iter().find(|choice| text.len() >= 3 && choice.contains(text));
         let near = nearest(text, choices.iter().copied()).or(part.copied());
         let near = near.filter(|_| choices.len() > 1);
         self.findings.push(
@@ -458,16 +370,12 @@ impl Checker<'_, '_> {
             _ => quoted(&scalar.text),
         };
         let what = subject(&place.key);
-        let complaint = Complaint::error(format!(
-            "{what} must be a number from {low} to {high}, but is {found}"
-        ));
+        let complaint = Complaint::error(format!("{what} must be a number from {low} to {high}, but is {found}"));
         let key = last_key(&place.key);
         self.findings.push(
             place,
             match parsed {
-                Some(value) if (low..=high).contains(&value) => {
-                    complaint.hint(format!("write `{key}: {value}`"))
-                }
+                Some(value) if (low..=high).contains(&value) => complaint.hint(format!("write `{key}: {value}`")),
                 _ => complaint,
             },
         );
@@ -476,29 +384,17 @@ impl Checker<'_, '_> {
 }
 
 /// What YAML makes of a scalar without quotes where a string is wanted.
-fn surprise(
-    scalar: &Scalar,
-    what: &str,
-    numbers: Numbers,
-    place: &Place,
-    example: &str,
-) -> Option<Complaint> {
+fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, example: &str) -> Option<Complaint> {
     let text = scalar.text.as_str();
     let resolved = scalar.resolve();
     let assignment = |value: &str| match place.key.ends_with(']') {
         true => format!("write `{value}`"),
         false => format!("write `{}: {value}`", last_key(&place.key)),
     };
-    let is_number = matches!(
-        resolved,
-        Resolved::Integer | Resolved::Float | Resolved::LegacyNumber
-    );
+    let is_number = matches!(resolved, Resolved::Integer | Resolved::Float | Resolved::LegacyNumber);
     if numbers == Numbers::Octal && is_number {
         let octal = text.strip_prefix("0o").unwrap_or(text);
-        let complaint = Complaint::error(format!(
-            "the mode {} is a number: it needs quotes",
-            quoted(text)
-        ));
+        let complaint = Complaint::error(format!("the mode {} is a number: it needs quotes", quoted(text)));
         return Some(if mode_bits(octal).is_some() {
             complaint.hint(assignment(&format!("\"{octal:0>4}\"")))
         } else {
@@ -507,27 +403,13 @@ fn surprise(
     }
     match resolved {
         Resolved::Text => None,
-        Resolved::Integer
-            if numbers == Numbers::Accept && text.bytes().all(|b| b.is_ascii_digit()) =>
-        {
-            None
-        }
+        Resolved::Integer if numbers == Numbers::Accept && text.bytes().all(|b| b.is_ascii_digit()) => None,
         _ if numbers == Numbers::Accept && is_number => {
-            let message = format!(
-                "{} must be {what}, but is {}",
-                subject(&place.key),
-                quoted(text)
-            );
-            Some(
-                Complaint::error(message)
-                    .hint("a number is written in decimal, without sign and leading zeros"),
-            )
+            let message = format!("{} must be {what}, but is {}", subject(&place.key), quoted(text));
+            Some(Complaint::error(message).hint("a number is written in decimal, without sign and leading zeros"))
         }
         Resolved::Null => {
-            let complaint = Complaint::error(format!(
-                "{} must be {what}, but is empty",
-                subject(&place.key)
-            ));
+            let complaint = Complaint::error(format!("{} must be {what}, but is empty", subject(&place.key)));
             Some(if example.is_empty() {
                 complaint
             } else {
@@ -544,10 +426,7 @@ fn surprise(
                 "{} must be {what}, but {shown} without quotes is {found}",
                 subject(&place.key)
             );
-            Some(
-                Complaint::error(message)
-                    .hint(assignment(&format!("\"{}\"", shown.trim_matches('`')))),
-            )
+            Some(Complaint::error(message).hint(assignment(&format!("\"{}\"", shown.trim_matches('`')))))
         }
     }
 }
@@ -556,10 +435,7 @@ fn surprise(
 fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
     table.keys.iter().find_map(|key| {
         let inner = key.shape.inner()?;
-        if inner
-            .key(name)
-            .is_some_and(|key| !matches!(key.shape, Shape::Later))
-        {
+        if inner.key(name).is_some_and(|key| !matches!(key.shape, Shape::Later)) {
             return Some(inner.path);
         }
         home_of(name, inner)
@@ -655,19 +531,10 @@ mod tests {
         every_table(&RECIPE, &mut |table| {
             let mut names = BTreeSet::new();
             for key in table.keys {
-                assert!(
-                    names.insert(key.name),
-                    "{}.{} is there twice",
-                    table.path,
-                    key.name
-                );
+                assert!(names.insert(key.name), "{}.{} is there twice", table.path, key.name);
             }
             for also in table.keys.iter().flat_map(|key| key.also) {
-                assert!(
-                    !names.contains(also),
-                    "{}: `{also}` is a key itself",
-                    table.path
-                );
+                assert!(!names.contains(also), "{}: `{also}` is a key itself", table.path);
             }
         });
     }

@@ -27,9 +27,7 @@ pub struct Finding {
 impl fmt::Display for Finding {
     /// One line without the hint: `golden.yaml:4:5: error: message`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin {
-            file, line, column, ..
-        } = &self.origin;
+        let Origin { file, line, column, .. } = &self.origin;
         write!(
             f,
             "{}:{line}:{column}: {}: {}",

@@ -51,7 +51,7 @@ pub use reference::reference;
 use source_map::SourceMap;
 
 /// The most bytes a recipe can have; large files belong beside it, named by `source`.
-pub const MAX_RECIPE_BYTES: usize = 1 << 20;
+pub const MAX_RECIPE_BYTES: usize = 512 << 10;
 
 /// A recipe's name and bytes.
 #[derive(Clone, Copy, Debug)]
@@ -144,22 +144,16 @@ pub fn read(source: RecipeSource<'_>, host: &dyn HostFiles) -> Outcome {
 /// The text as far as it is UTF-8, and why it is not a recipe.
 fn decode(bytes: &[u8]) -> (&str, Option<(usize, Complaint)>) {
     if bytes.len() > MAX_RECIPE_BYTES {
-        let complaint = Complaint::error(format!(
-            "the recipe is larger than {MAX_RECIPE_BYTES} bytes"
-        ))
-        .hint("put large contents into files beside the recipe and name them by `source`");
+        let complaint = Complaint::error(format!("the recipe is larger than {MAX_RECIPE_BYTES} bytes"))
+            .hint("put large contents into files beside the recipe and name them by `source`");
         return ("", Some((0, complaint)));
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => (text, None),
         Err(error) => {
             let at = error.valid_up_to();
-            let text = bytes
-                .get(..at)
-                .map(std::str::from_utf8)
-                .and_then(Result::ok);
-            let complaint =
-                Complaint::error("the recipe is not UTF-8 text").hint("save it as UTF-8");
+            let text = bytes.get(..at).map(std::str::from_utf8).and_then(Result::ok);
+            let complaint = Complaint::error("the recipe is not UTF-8 text").hint("save it as UTF-8");
             (text.unwrap_or_default(), Some((at, complaint)))
         }
     }

@@ -112,12 +112,10 @@ fn resolve_plain(text: &str) -> Resolved {
 /// What follows a leading zero.
 fn resolve_zero(rest: &str) -> Option<Resolved> {
     if let Some(octal) = rest.strip_prefix('o') {
-        return (!octal.is_empty() && octal.bytes().all(|b| matches!(b, b'0'..=b'7')))
-            .then_some(Resolved::Integer);
+        return (!octal.is_empty() && octal.bytes().all(|b| matches!(b, b'0'..=b'7'))).then_some(Resolved::Integer);
     }
     if let Some(hex) = rest.strip_prefix('x') {
-        return (!hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit()))
-            .then_some(Resolved::Integer);
+        return (!hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit())).then_some(Resolved::Integer);
     }
     if let Some(binary) = rest.strip_prefix('b') {
         return (!binary.is_empty() && binary.bytes().all(|b| matches!(b, b'0' | b'1')))
@@ -138,8 +136,7 @@ fn is_float(text: &str) -> bool {
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
-    let exponent_ok = exponent
-        .is_none_or(|exponent| all_digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)));
+    let exponent_ok = exponent.is_none_or(|exponent| all_digits(exponent.strip_prefix(['-', '+']).unwrap_or(exponent)));
     digits(whole) && digits(fraction) && !(whole.is_empty() && fraction.is_empty()) && exponent_ok
 }
 
@@ -153,10 +150,7 @@ mod tests {
             (&["", "~", "null"][..], Resolved::Null),
             (&["true", "TRUE"], Resolved::Boolean(true)),
             (&["false"], Resolved::Boolean(false)),
-            (
-                &["0", "5", "-5", "+12", "0o755", "0x1F", "755"],
-                Resolved::Integer,
-            ),
+            (&["0", "5", "-5", "+12", "0o755", "0x1F", "755"], Resolved::Integer),
             (
                 &["1.10", "1.", ".5", "1e3", "-1.5E-3", ".inf", ".nan", "01.5"],
                 Resolved::Float,

@@ -39,8 +39,7 @@ pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Optio
     if reader.root.is_none() {
         reader.refuse(
             0..0,
-            Complaint::error("the recipe is empty")
-                .hint("it begins with `apiVersion: imgctl/v1` and `kind: Recipe`"),
+            Complaint::error("the recipe is empty").hint("it begins with `apiVersion: imgctl/v1` and `kind: Recipe`"),
         );
     }
     reader.root
@@ -126,9 +125,7 @@ impl Reader<'_, '_> {
         if self.stack.len() >= MAX_DEPTH {
             self.refuse(
                 bytes,
-                Complaint::error(format!(
-                    "lists and mappings are nested more than {MAX_DEPTH} deep"
-                )),
+                Complaint::error(format!("lists and mappings are nested more than {MAX_DEPTH} deep")),
             );
             return None;
         }
@@ -169,11 +166,7 @@ impl Reader<'_, '_> {
 
     fn syntax(&mut self, error: &ScanError) {
         let at = self.source.byte_of(error.marker().index());
-        let next = self
-            .source
-            .text
-            .get(at..)
-            .and_then(|rest| rest.chars().next());
+        let next = self.source.text.get(at..).and_then(|rest| rest.chars().next());
         let length = next.filter(|c| !c.is_control()).map_or(0, char::len_utf8);
         let (message, hint) = explain(error.info());
         let complaint = Complaint::error(message);
@@ -228,22 +221,13 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
             "escape character",
             "use single quotes, in which `\\` is an ordinary character",
         ),
-        (
-            "quoted scalar",
-            "the quote that begins here is perhaps not closed",
-        ),
-        (
-            "flow",
-            "a `,`, `]` or `}` is missing, or a value needs quotes",
-        ),
+        ("quoted scalar", "the quote that begins here is perhaps not closed"),
+        ("flow", "a `,`, `]` or `}` is missing, or a value needs quotes"),
         (
             "expected '-' indicator",
             "the keys of one list entry begin in the same column",
         ),
-        (
-            "expected key",
-            "the keys of one mapping begin in the same column",
-        ),
+        ("expected key", "the keys of one mapping begin in the same column"),
         ("recursion limit", "lists and mappings are nested too deep"),
     ];
     let remedy = REMEDIES.iter().find(|(words, _)| info.contains(words));
@@ -253,8 +237,5 @@ fn explain(info: &str) -> (String, Option<&'static str>) {
         Some((before, quoted)) => format!("{before}`{}", quoted.replace('\'', "`")),
         None => printable,
     };
-    (
-        format!("YAML syntax: {printable}"),
-        remedy.map(|(_, hint)| *hint),
-    )
+    (format!("YAML syntax: {printable}"), remedy.map(|(_, hint)| *hint))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::MAX_RECIPE_BYTES;
 use crate::schema::{RECIPE, Shape, Table};
 
 const HEAD: &str = "\
@@ -12,7 +13,7 @@ const HEAD: &str = "\
 A recipe says what should exist in an image. `imgctl recipe check FILE` reports everything that is wrong with one, and
 `imgctl customize BASE --recipe FILE -o OUT` applies it. The files in `examples/` are a good start.
 
-A recipe is one YAML document of at most 1 MiB, without anchors, aliases and tags. A string that looks like a number or
+A recipe is one YAML document of at most {LIMIT} KiB, without anchors, aliases and tags. A string that looks like a number or
 a boolean needs quotes (`\"1.10\"`, `\"no\"`); a mode always does (`\"0644\"`). Local files named by `source` are relative to
 the recipe's folder and must be there when the recipe is read.
 
@@ -22,7 +23,7 @@ Whatever the order in the file, sections apply in this one: `users`, `files`, `h
 /// The reference of every key: docs/recipe.md.
 #[must_use]
 pub fn reference() -> String {
-    let mut out = String::from(HEAD);
+    let mut out = HEAD.replace("{LIMIT}", &(MAX_RECIPE_BYTES >> 10).to_string());
     let mut done = Vec::new();
     table(&RECIPE, &mut done, &mut out);
     out
@@ -54,26 +55,15 @@ fn section(table: &Table, out: &mut String) -> std::fmt::Result {
         out,
         "\n| key | type | default | meaning | example |\n|---|---|---|---|---|"
     )?;
-    let (later, now): (Vec<_>, Vec<_>) = table
-        .keys
-        .iter()
-        .partition(|key| matches!(key.shape, Shape::Later));
+    let (later, now): (Vec<_>, Vec<_>) = table.keys.iter().partition(|key| matches!(key.shape, Shape::Later));
     for key in now {
         let (name, title, default) = (key.name, key.shape.title(), key.default);
         let example = key.example.replace('|', "\\|");
-        writeln!(
-            out,
-            "| `{name}` | {title} | {default} | {} | `{example}` |",
-            key.about
-        )?;
+        writeln!(out, "| `{name}` | {title} | {default} | {} | `{example}` |", key.about)?;
     }
     if !later.is_empty() {
         let names: Vec<String> = later.iter().map(|key| format!("`{}`", key.name)).collect();
-        writeln!(
-            out,
-            "\nNot supported yet, and refused by name: {}.",
-            names.join(", ")
-        )?;
+        writeln!(out, "\nNot supported yet, and refused by name: {}.", names.join(", "))?;
     }
     if !table.example.is_empty() {
         writeln!(out, "\n```yaml\n{}```", table.example)?;

@@ -28,9 +28,7 @@ impl<'s> SourceMap<'s> {
             name,
             text,
             strides: strides.collect(),
-            lines: std::iter::once(0)
-                .chain(breaks.map(|(at, _)| at + 1))
-                .collect(),
+            lines: std::iter::once(0).chain(breaks.map(|(at, _)| at + 1)).collect(),
         }
     }
 
@@ -47,10 +45,7 @@ impl<'s> SourceMap<'s> {
 
     /// How many characters begin before a byte.
     fn character_of(&self, byte: usize) -> usize {
-        let stride = self
-            .strides
-            .partition_point(|start| *start <= byte)
-            .saturating_sub(1);
+        let stride = self.strides.partition_point(|start| *start <= byte).saturating_sub(1);
         let start = self.strides.get(stride).copied().unwrap_or_default();
         let rest = self.text.get(start..byte).unwrap_or_default();
         stride * STRIDE + rest.chars().count()
@@ -69,9 +64,7 @@ impl<'s> SourceMap<'s> {
     pub(crate) fn line_column(&self, byte: usize) -> (usize, usize) {
         let line = self.lines.partition_point(|start| *start <= byte).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or_default();
-        let mut column = self
-            .character_of(byte)
-            .saturating_sub(self.character_of(start));
+        let mut column = self.character_of(byte).saturating_sub(self.character_of(start));
         // A byte order mark takes no column.
         if line == 1 && byte > 0 && self.text.starts_with('\u{feff}') {
             column = column.saturating_sub(1);

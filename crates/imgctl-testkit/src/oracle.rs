@@ -20,9 +20,11 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mkfs.fat", "dosfstools"),
     ("mke2fs", "e2fsprogs"),
     ("mount", "mount"),
+    ("mtype", "mtools"),
     ("openssl", "openssl"),
     ("partx", "fdisk"),
     ("qemu-img", "qemu-utils"),
+    ("qemu-io", "qemu-utils"),
     ("setcap", "libcap2-bin"),
     ("setfacl", "acl"),
     ("sgdisk", "gdisk"),
@@ -55,6 +57,7 @@ pub fn require(program: &str) -> Result<PathBuf> {
         let known = PROGRAMS
             .iter()
             .chain(FIXTURE_PROGRAMS)
+            .chain(crate::boot::PROGRAMS)
             .find(|(name, _)| *name == program);
         let package = known.map_or(program, |(_, package)| package);
         format!("{program} is not installed: apt-get install {package}")

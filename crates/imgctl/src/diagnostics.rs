@@ -1,8 +1,10 @@
 //! Findings about recipes, drawn with the lines they are about.
 
+use crate::ui::{OneLine, Printable, is_harmful};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use imgctl_recipe::{Finding, Severity};
+use std::ops::Range;
 
 /// Draws `findings` about one recipe's `text`, with colours; streams that show none strip them.
 pub(crate) fn draw(text: &str, findings: &[Finding]) -> String {
@@ -19,46 +21,55 @@ fn draw_one(renderer: &Renderer, text: &str, finding: &Finding) -> String {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let file = finding.origin.file.display().to_string();
+    let file = OneLine(finding.origin.file.display()).to_string();
     let excerpt = excerpt(text, finding);
     let source = Snippet::source(excerpt.text)
         .path(file)
         .line_start(excerpt.line)
-        .annotation(AnnotationKind::Primary.span(excerpt.start..excerpt.end));
-    let mut group = level.primary_title(finding.message.as_str()).element(source);
+        .annotation(AnnotationKind::Primary.span(excerpt.span));
+    let mut group = level
+        .primary_title(Printable(&finding.message).to_string())
+        .element(source);
     if let Some(hint) = &finding.hint {
-        group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+        group = group.element(Level::HELP.with_name("hint").message(Printable(hint).to_string()));
     }
     renderer.render(&[group])
 }
 
 /// The one line that a finding is about.
 #[derive(Debug)]
-struct Excerpt<'t> {
-    text: &'t str,
+struct Excerpt {
+    text: String,
     /// Its number, from 1.
     line: usize,
     /// The part that is wrong, in bytes of the line.
-    start: usize,
-    end: usize,
+    span: Range<usize>,
 }
 
 /// Cuts the line out here, so that a long recipe with many findings is not folded by the renderer once for each.
-fn excerpt<'t>(text: &'t str, finding: &Finding) -> Excerpt<'t> {
+fn excerpt(text: &str, finding: &Finding) -> Excerpt {
     let at = text.floor_char_boundary(finding.span.start);
     let begin = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
     let rest = &text[begin..];
     let line = rest[..rest.find('\n').unwrap_or(rest.len())].trim_end_matches('\r');
     let line_end = begin + line.len();
-    let end = text
-        .ceil_char_boundary(finding.span.end)
-        .clamp(at.min(line_end), line_end);
+    let start = at.min(line_end);
+    let end = text.ceil_char_boundary(finding.span.end).clamp(start, line_end);
+    let before = harmless(&text[begin..start]);
+    let marked = harmless(&text[start..end]);
     Excerpt {
-        text: line,
         line: finding.origin.line,
-        start: at.min(line_end) - begin,
-        end: end - begin,
+        span: before.len()..before.len() + marked.len(),
+        text: before + &marked + &harmless(&text[end..line_end]),
     }
+}
+
+/// The renderer knows how to show ASCII's control characters; others would reach the terminal.
+fn harmless(text: &str) -> String {
+    text.replace(
+        |character: char| !character.is_ascii() && is_harmful(character),
+        "\u{fffd}",
+    )
 }
 
 #[cfg(test)]
@@ -114,7 +125,7 @@ error: unknown key `fils`
 
     #[test]
     fn control_characters_of_a_recipe_are_not_passed_on() {
-        let drawn = plain(&draw("a\u{1b}]0;x\u{7}: 1\n", &[finding(0..1, 1, 1)]));
-        assert!(!drawn.contains(['\u{1b}', '\u{7}']), "{drawn}");
+        let drawn = plain(&draw("a\u{1b}]0;x\u{7}\u{9b}\u{202e}: 1\n", &[finding(0..1, 1, 1)]));
+        assert!(!drawn.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{drawn}");
     }
 }

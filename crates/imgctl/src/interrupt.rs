@@ -19,3 +19,17 @@ pub(crate) fn cancel_flag() -> io::Result<Arc<AtomicBool>> {
     }
     Ok(cancel)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn the_first_signal_only_sets_the_flag() {
+        let cancel = cancel_flag().unwrap();
+        assert!(!cancel.load(Ordering::SeqCst));
+        signal_hook::low_level::raise(SIGTERM).unwrap();
+        assert!(cancel.load(Ordering::SeqCst));
+    }
+}

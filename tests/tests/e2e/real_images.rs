@@ -1,39 +1,36 @@
 //! The proof on each fixture.
 
+use anyhow::Result;
 use imgctl_testkit::fixture;
 
 use crate::golden;
 use crate::journey::Journey;
 
 #[test]
-fn mini() {
-    prove("mini");
+fn mini() -> Result<()> {
+    prove("mini")
 }
 
 #[test]
-fn debian13() {
-    prove("debian13");
+fn debian13() -> Result<()> {
+    prove("debian13")
 }
 
 #[test]
-fn debian12() {
-    prove("debian12");
+fn debian12() -> Result<()> {
+    prove("debian12")
 }
 
 #[test]
-fn ubuntu_like() {
-    prove("ubuntu-like");
+fn ubuntu_like() -> Result<()> {
+    prove("ubuntu-like")
 }
 
-fn prove(name: &str) {
+fn prove(name: &str) -> Result<()> {
     if !imgctl_testkit::root_or_skip(name) || !fixture::is_wanted(name) {
-        return;
+        return Ok(());
     }
-    let base = fixture::image(name).unwrap();
-    let raw = fixture::raw(name).unwrap();
-    let journey = Journey::new(&base, &raw, golden::RECIPE, &golden::FILES).unwrap();
-    let expected = golden::expected(&journey).unwrap();
-    if let Err(error) = journey.prove(&expected, &golden::secrets(&journey)) {
-        panic!("{name}: {error:?}");
-    }
+    let (base, raw) = (fixture::image(name)?, fixture::raw(name)?);
+    let journey = Journey::new(&base, &raw, golden::RECIPE, &golden::FILES)?;
+    journey.prove(&golden::expected(&journey)?, &golden::secrets(&journey))
 }

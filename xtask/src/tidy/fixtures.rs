@@ -14,11 +14,7 @@ const MOST_BYTES: u64 = 4 << 20;
 
 pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = check_scripts(&workspace.files);
-    for file in workspace
-        .files
-        .iter()
-        .filter(|file| file.starts_with("fixtures"))
-    {
+    for file in workspace.files.iter().filter(|file| file.starts_with("fixtures")) {
         let metadata = workspace.root.join(file).metadata()?;
         if metadata.len() > MOST_BYTES {
             findings.push(Finding::new(
@@ -39,11 +35,9 @@ fn check_scripts(files: &[PathBuf]) -> Vec<Finding> {
     let mut has_script: BTreeMap<&Path, bool> = BTreeMap::new();
     for file in files {
         let mut parts = file.iter();
-        let is_fixture =
-            parts.next().is_some_and(|part| part == "fixtures") && file.iter().count() > 2;
+        let is_fixture = parts.next().is_some_and(|part| part == "fixtures") && file.iter().count() > 2;
         if let Some(name) = parts.next().filter(|_| is_fixture) {
-            *has_script.entry(Path::new(name)).or_default() |=
-                parts.next().is_some_and(|part| part == "gen.sh");
+            *has_script.entry(Path::new(name)).or_default() |= parts.next().is_some_and(|part| part == "gen.sh");
         }
     }
     let without = has_script.into_iter().filter(|(_, has_script)| !has_script);
@@ -73,11 +67,7 @@ mod tests {
         let found = check_scripts(&files.map(PathBuf::from));
         assert_eq!(
             found,
-            [Finding::new(
-                "fixtures/b",
-                0,
-                "a fixture needs the gen.sh that made it"
-            )]
+            [Finding::new("fixtures/b", 0, "a fixture needs the gen.sh that made it")]
         );
     }
 }

@@ -23,8 +23,7 @@ pub(super) fn functions(text: &str) -> Vec<Function> {
     for (index, line) in code.lines().enumerate() {
         let starts_with_close = line.trim() == "}";
         if !line.trim().is_empty() && !starts_with_close {
-            open.iter_mut()
-                .for_each(|(function, _)| function.lines += 1);
+            open.iter_mut().for_each(|(function, _)| function.lines += 1);
         } else if starts_with_close {
             let inner = open.iter_mut().filter(|(_, at)| *at < depth);
             inner.for_each(|(function, _)| function.lines += 1);

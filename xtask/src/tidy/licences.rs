@@ -12,23 +12,15 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let allowed = allow_list(&workspace.text(Path::new("deny.toml"))?);
     let mut findings = Vec::new();
     if allowed.is_empty() {
-        findings.push(Finding::new(
-            "deny.toml",
-            0,
-            "no `allow = [...]` in [licenses]",
-        ));
+        findings.push(Finding::new("deny.toml", 0, "no `allow = [...]` in [licenses]"));
     }
     for package in &workspace.foreign {
         let refused = match &package.licence {
             None => Some("names no licence".to_owned()),
             Some(licence) if is_allowed(licence, &allowed) => None,
-            Some(licence) => Some(format!(
-                "is licensed as {licence}, which deny.toml does not allow"
-            )),
+            Some(licence) => Some(format!("is licensed as {licence}, which deny.toml does not allow")),
         };
-        findings.extend(
-            refused.map(|reason| Finding::new("Cargo.lock", 0, format!("{} {reason}", package.id))),
-        );
+        findings.extend(refused.map(|reason| Finding::new("Cargo.lock", 0, format!("{} {reason}", package.id))));
     }
     Ok(findings)
 }
@@ -41,20 +33,13 @@ fn allow_list(text: &str) -> BTreeSet<String> {
         .nth(1)
         .and_then(|rest| rest.split(']').next())
         .unwrap_or_default();
-    list.split('"')
-        .skip(1)
-        .step_by(2)
-        .map(str::to_owned)
-        .collect()
+    list.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 /// Whether an SPDX expression can be satisfied with the allowed licences.
 fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
     // Old manifests write "MIT/Apache-2.0" for OR.
-    let spaced = expression
-        .replace('/', " OR ")
-        .replace('(', " ( ")
-        .replace(')', " ) ");
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     let satisfied = any_of(&mut rest, allowed);
@@ -113,10 +98,7 @@ mod tests {
 
     #[test]
     fn reads_the_list_of_its_section() {
-        assert_eq!(
-            allowed().into_iter().collect::<Vec<_>>(),
-            ["Apache-2.0", "MIT", "Zlib"]
-        );
+        assert_eq!(allowed().into_iter().collect::<Vec<_>>(), ["Apache-2.0", "MIT", "Zlib"]);
     }
 
     #[test]

@@ -24,11 +24,7 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
         }
         let folder = package.folder.file_name().and_then(|name| name.to_str());
         if package.folder.starts_with("crates") && folder != Some(&package.name) {
-            findings.push(Finding::new(
-                &manifest,
-                0,
-                "the folder must have the crate's name",
-            ));
+            findings.push(Finding::new(&manifest, 0, "the folder must have the crate's name"));
         }
         for name in package.dependencies.iter().chain(&package.dev_dependencies) {
             if !is_named_in_sources(workspace, package, name)? {
@@ -43,16 +39,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-fn is_named_in_sources(
-    workspace: &Workspace,
-    package: &super::workspace::Package,
-    name: &str,
-) -> Result<bool> {
+fn is_named_in_sources(workspace: &Workspace, package: &super::workspace::Package, name: &str) -> Result<bool> {
     let identifier = name.replace('-', "_");
-    for file in workspace
-        .sources()
-        .filter(|file| file.starts_with(&package.folder))
-    {
+    for file in workspace.sources().filter(|file| file.starts_with(&package.folder)) {
         let text = workspace.text(file)?;
         let is_word = |text: &str| {
             text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
@@ -71,10 +60,7 @@ fn check_text(text: &str) -> Vec<(usize, String)> {
     let mut has_lints = false;
     for (index, line) in text.lines().enumerate() {
         let line = line.trim();
-        if let Some(name) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-        {
+        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             name.clone_into(&mut section);
             continue;
         }

@@ -44,12 +44,7 @@ impl fmt::Display for Finding {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(formatter, "{}: {}", self.file.display(), self.message),
-            line => write!(
-                formatter,
-                "{}:{line}: {}",
-                self.file.display(),
-                self.message
-            ),
+            line => write!(formatter, "{}:{line}: {}", self.file.display(), self.message),
         }
     }
 }
@@ -58,7 +53,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run() -> Result<ExitCode> {
     let workspace = Workspace::read(&imgctl_testkit::workspace())?;
     let mut findings = Vec::new();
-    findings.extend(rooms::check(&workspace.packages));
+    findings.extend(rooms::check(&workspace)?);
     findings.extend(manifests::check(&workspace)?);
     findings.extend(sources::check(&workspace)?);
     findings.extend(reachable::check(&workspace)?);

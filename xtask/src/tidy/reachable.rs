@@ -15,15 +15,9 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for package in &workspace.packages {
         for (_, root) in &package.targets {
-            reach(root, true, &files, &mut reached, &|file| {
-                workspace.text(file)
-            })?;
+            reach(root, true, &files, &mut reached, &|file| workspace.text(file))?;
         }
-        let tests: Vec<_> = package
-            .targets
-            .iter()
-            .filter(|(kind, _)| kind == "test")
-            .collect();
+        let tests: Vec<_> = package.targets.iter().filter(|(kind, _)| kind == "test").collect();
         if package.folder.starts_with("crates") && tests.len() > 1 {
             let message = format!(
                 "{} integration test programs; one, with modules, links faster",
@@ -65,20 +59,8 @@ fn reach(
         folder.join(file.file_stem().unwrap_or_default())
     };
     for name in declared_modules(&read(file)?) {
-        reach(
-            &folder.join(format!("{name}.rs")),
-            false,
-            files,
-            reached,
-            read,
-        )?;
-        reach(
-            &folder.join(&name).join("mod.rs"),
-            false,
-            files,
-            reached,
-            read,
-        )?;
+        reach(&folder.join(format!("{name}.rs")), false, files, reached, read)?;
+        reach(&folder.join(&name).join("mod.rs"), false, files, reached, read)?;
     }
     Ok(())
 }
@@ -102,7 +84,8 @@ mod tests {
 
     #[test]
     fn finds_declarations() {
-        let text = "//! A.\nmod one;\npub(crate) mod two;\n#[cfg(test)]\nmod tests {\n}\n// mod three;\nlet modulus = a;\n";
+        let text =
+            "//! A.\nmod one;\npub(crate) mod two;\n#[cfg(test)]\nmod tests {\n}\n// mod three;\nlet modulus = a;\n";
         assert_eq!(declared_modules(text), ["one", "two"]);
     }
 
@@ -128,18 +111,8 @@ mod tests {
         ];
         let files: BTreeSet<&Path> = all.iter().map(Path::new).collect();
         let mut reached = BTreeSet::new();
-        reach(
-            Path::new("t/main.rs"),
-            true,
-            &files,
-            &mut reached,
-            &contents,
-        )
-        .unwrap();
-        let missed: Vec<_> = files
-            .iter()
-            .filter(|file| !reached.contains(**file))
-            .collect();
+        reach(Path::new("t/main.rs"), true, &files, &mut reached, &contents).unwrap();
+        let missed: Vec<_> = files.iter().filter(|file| !reached.contains(**file)).collect();
         assert_eq!(
             missed,
             [Path::new("t/forgotten.rs"), Path::new("t/inner.rs")]

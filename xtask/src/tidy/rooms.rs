@@ -1,40 +1,15 @@
-//! The dependency table: which crate may use which other crate of this workspace.
+//! The dependency table of ARCHITECTURE.md: which crate may use which other crate of this workspace.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
 
 use super::Finding;
-use super::workspace::Package;
+use super::workspace::{Package, Workspace};
 
 /// Each crate and the crates of this workspace it may depend on. Tests may add `imgctl-testkit`.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("imgctl-block", &[]),
-    ("imgctl-vfs", &[]),
-    ("imgctl-qcow2", &["imgctl-block"]),
-    ("imgctl-volume", &["imgctl-block"]),
-    ("imgctl-ext4", &["imgctl-block", "imgctl-vfs"]),
-    ("imgctl-xfs", &["imgctl-block", "imgctl-vfs"]),
-    ("imgctl-fat", &["imgctl-block", "imgctl-vfs"]),
-    ("imgctl-package", &["imgctl-vfs"]),
-    ("imgctl-deflate", &[]),
-    ("imgctl-recipe", &[]),
-    ("imgctl-sandbox", &["imgctl-vfs"]),
-    (
-        "imgctl-core",
-        &[
-            "imgctl-block",
-            "imgctl-vfs",
-            "imgctl-qcow2",
-            "imgctl-volume",
-            "imgctl-ext4",
-            "imgctl-xfs",
-            "imgctl-fat",
-            "imgctl-package",
-            "imgctl-deflate",
-            "imgctl-recipe",
-            "imgctl-sandbox",
-        ],
-    ),
-    ("imgctl", &["imgctl-core", "imgctl-recipe"]),
-    ("imgctl-testkit", &["imgctl-block", "imgctl-vfs"]),
-];
+type Rooms = BTreeMap<String, Vec<String>>;
 
 /// Packages that hold no product code: they may use everything, and `anyhow`.
 const TOOLING: &[&str] = &["xtask", "imgctl-tests", "imgctl-benches", "imgctl-testkit"];
@@ -42,32 +17,57 @@ const TOOLING: &[&str] = &["xtask", "imgctl-tests", "imgctl-benches", "imgctl-te
 /// Async runtimes: there are none here.
 const BANNED: &[&str] = &["async-std", "futures", "smol", "tokio"];
 
-pub(super) fn check(packages: &[Package]) -> Vec<Finding> {
-    packages.iter().flat_map(check_package).collect()
+pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
+    let rooms = read_table(&workspace.text(Path::new("ARCHITECTURE.md"))?);
+    ensure!(!rooms.is_empty(), "ARCHITECTURE.md has no table of crates");
+    Ok(workspace
+        .packages
+        .iter()
+        .flat_map(|package| check_package(package, &rooms))
+        .collect())
 }
 
-fn check_package(package: &Package) -> Vec<Finding> {
+/// Reads rows like `| imgctl-ext4*, imgctl-fat* | one engine each | block, vfs |`. `all above` means what it says.
+fn read_table(text: &str) -> Rooms {
+    let mut rooms = Rooms::new();
+    for line in text.lines().filter(|line| line.starts_with("| imgctl")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let (Some(names), Some(allowed)) = (cells.first(), cells.last()) else {
+            continue;
+        };
+        let allowed: Vec<String> = match *allowed {
+            "all above" => rooms.keys().cloned().collect(),
+            listed => words(listed).map(|word| format!("imgctl-{word}")).collect(),
+        };
+        rooms.extend(words(names).map(|name| (name.to_owned(), allowed.clone())));
+    }
+    rooms
+}
+
+fn words(list: &str) -> impl Iterator<Item = &str> {
+    let names = list.split(',').map(|word| word.trim().trim_end_matches('*'));
+    names.filter(|word| word.starts_with(|letter: char| letter.is_ascii_lowercase()))
+}
+
+fn check_package(package: &Package, rooms: &Rooms) -> Vec<Finding> {
     let manifest = package.folder.join("Cargo.toml");
     let mut findings = Vec::new();
     let mut find = |message: String| findings.push(Finding::new(manifest.clone(), 0, message));
     let is_tooling = TOOLING.contains(&package.name.as_str());
     for name in package.dependencies.iter().chain(&package.dev_dependencies) {
         if BANNED.contains(&name.as_str()) {
-            find(format!(
-                "depends on {name}: there is no async in this workspace"
-            ));
+            find(format!("depends on {name}: there is no async in this workspace"));
         }
     }
     if !is_tooling && package.dependencies.contains("anyhow") {
         find("depends on anyhow: libraries have error enums (thiserror)".to_owned());
     }
-    let room = ROOMS.iter().find(|(name, _)| *name == package.name);
-    let allowed = match room {
-        Some((_, allowed)) => *allowed,
+    let allowed = match rooms.get(&package.name) {
+        Some(allowed) => allowed,
         None if is_tooling => return findings,
         None => {
             find(format!(
-                "the table of rooms has no {} (xtask/src/tidy/rooms.rs)",
+                "the table of crates in ARCHITECTURE.md has no {}",
                 package.name
             ));
             return findings;
@@ -78,16 +78,14 @@ fn check_package(package: &Package) -> Vec<Finding> {
         .dependencies
         .iter()
         .filter(internal)
-        .filter(|name| !allowed.contains(&name.as_str()))
+        .filter(|name| !allowed.contains(name))
     {
-        find(format!(
-            "depends on {name}, which the table of rooms does not allow"
-        ));
+        find(format!("depends on {name}, which ARCHITECTURE.md does not allow"));
     }
     for name in package.dev_dependencies.iter().filter(internal) {
-        if name != "imgctl-testkit" && !allowed.contains(&name.as_str()) {
+        if name != "imgctl-testkit" && !allowed.contains(name) {
             find(format!(
-                "its tests depend on {name}, which the table of rooms does not allow"
+                "its tests depend on {name}, which ARCHITECTURE.md does not allow"
             ));
         }
     }
@@ -108,11 +106,33 @@ mod tests {
         }
     }
 
+    const TABLE: &str = "
+| crate | holds | may depend on |
+|---|---|---|
+| imgctl-block* | devices | - |
+| imgctl-vfs* | paths | - |
+| imgctl-ext4*, imgctl-fat* | one engine each | block, vfs |
+| imgctl-core* | everything | all above |
+| imgctl | the command line | core |
+";
+
     fn messages(package: &Package) -> Vec<String> {
-        check_package(package)
+        check_package(package, &read_table(TABLE))
             .into_iter()
             .map(|finding| finding.message)
             .collect()
+    }
+
+    #[test]
+    fn reads_the_table() {
+        let rooms = read_table(TABLE);
+        assert_eq!(rooms["imgctl-block"], Vec::<String>::new());
+        assert_eq!(rooms["imgctl-fat"], ["imgctl-block", "imgctl-vfs"]);
+        assert_eq!(
+            rooms["imgctl-core"],
+            ["imgctl-block", "imgctl-ext4", "imgctl-fat", "imgctl-vfs"]
+        );
+        assert_eq!(rooms["imgctl"], ["imgctl-core"]);
     }
 
     #[test]
@@ -136,18 +156,12 @@ mod tests {
 
     #[test]
     fn the_testkit_is_for_tests_only() {
-        assert_eq!(
-            messages(&package("imgctl-fat", &["imgctl-testkit"], &[])).len(),
-            1
-        );
+        assert_eq!(messages(&package("imgctl-fat", &["imgctl-testkit"], &[])).len(), 1);
     }
 
     #[test]
     fn anyhow_async_and_unknown_crates_are_refused() {
-        assert_eq!(
-            messages(&package("imgctl-core", &["anyhow", "tokio"], &[])).len(),
-            2
-        );
+        assert_eq!(messages(&package("imgctl-core", &["anyhow", "tokio"], &[])).len(), 2);
         assert!(messages(&package("imgctl-new", &[], &[]))[0].contains("has no imgctl-new"));
     }
 }

@@ -34,9 +34,7 @@ fn literal_end(letters: &[char], start: usize) -> usize {
             .map_or(start, |index| index + 1),
         // A lifetime has no quote two letters on.
         ('\'', _) if at(start + 2) == '\'' => start + 3,
-        ('r', '"' | '#')
-            if !follows_word(letters, start) || follows_byte_prefix(letters, start) =>
-        {
+        ('r', '"' | '#') if !follows_word(letters, start) || follows_byte_prefix(letters, start) => {
             raw_string_end(letters, start)
         }
         _ => start,

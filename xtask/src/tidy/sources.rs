@@ -30,10 +30,7 @@ fn check_source(file: &Path, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut find = |line: usize, message: String| findings.push(Finding::new(file, line, message));
     if !text.starts_with("//! ") {
-        find(
-            1,
-            "the first line must be the module's documentation (//!)".to_owned(),
-        );
+        find(1, "the first line must be the module's documentation (//!)".to_owned());
     }
     let lines = text.lines().count();
     if lines > MOST_LINES {
@@ -68,7 +65,8 @@ fn check_source(file: &Path, text: &str) -> Vec<Finding> {
             find(index + 1, "names are ASCII".to_owned());
         }
     }
-    let is_direction_mark = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let is_direction_mark =
+        |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
     for (index, _) in text
         .lines()
         .enumerate()
@@ -95,7 +93,8 @@ mod tests {
 
     #[test]
     fn a_plain_module_passes() {
-        let text = "//! Words, unsafe ones and `#[ignore]` in text, too.\n\nfn a() -> &'static str {\n    \"unsafe\"\n}\n";
+        let text =
+            "//! Words, unsafe ones and `#[ignore]` in text, too.\n\nfn a() -> &'static str {\n    \"unsafe\"\n}\n";
         assert_eq!(messages("crates/x/src/a.rs", text), Vec::<String>::new());
     }
 
@@ -103,19 +102,10 @@ mod tests {
     fn missing_docs_bad_names_and_unsafe_are_found() {
         let found = messages("crates/x/src/utils.rs", "fn a() {\n    unsafe { b() }\n}\n");
         assert_eq!(found.len(), 3);
-        assert!(
-            found[0].contains("src/utils.rs:1: the first line"),
-            "{found:?}"
-        );
+        assert!(found[0].contains("src/utils.rs:1: the first line"), "{found:?}");
         assert!(found[1].contains("`utils` says nothing"), "{found:?}");
         assert!(found[2].contains("utils.rs:2: `unsafe`"), "{found:?}");
-        assert!(
-            messages(
-                "crates/imgctl-sandbox/src/a.rs",
-                "//! A.\nfn a() { unsafe { b() } }\n"
-            )
-            .is_empty()
-        );
+        assert!(messages("crates/imgctl-sandbox/src/a.rs", "//! A.\nfn a() { unsafe { b() } }\n").is_empty());
     }
 
     #[test]

@@ -60,17 +60,10 @@ impl Workspace {
             .args(["metadata", "--format-version", "1", "--locked"])
             .args(platform)
             .current_dir(&root);
-        let metadata: Value =
-            serde_json::from_slice(&stdout(&mut metadata)?).context("reading cargo's metadata")?;
+        let metadata: Value = serde_json::from_slice(&stdout(&mut metadata)?).context("reading cargo's metadata")?;
         let mut files = Command::new("git");
         files
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(&root);
         let mut files: Vec<PathBuf> = stdout(&mut files)?
             .split(|byte| *byte == 0)
@@ -110,14 +103,12 @@ impl Workspace {
 
     /// The text of a file.
     pub(super) fn text(&self, file: &Path) -> Result<String> {
-        std::fs::read_to_string(self.root.join(file))
-            .with_context(|| format!("reading {}", file.display()))
+        std::fs::read_to_string(self.root.join(file)).with_context(|| format!("reading {}", file.display()))
     }
 
     /// The Rust sources, without fuzz targets (packages outside of the workspace).
     pub(super) fn sources(&self) -> impl Iterator<Item = &Path> {
-        let is_source =
-            |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "rs");
+        let is_source = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "rs");
         let is_fuzz = |file: &Path| file.components().any(|part| part.as_os_str() == "fuzz");
         self.files
             .iter()
@@ -142,34 +133,22 @@ fn stdout(command: &mut Command) -> Result<Vec<u8>> {
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value
-        .get(key)
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    value.get(key).and_then(Value::as_array).into_iter().flatten()
 }
 
 fn text(value: &Value, key: &str) -> String {
-    value
-        .get(key)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn read_package(package: &Value, root: &Path) -> Package {
     let relative = |path: String| {
         let path = PathBuf::from(path);
-        path.strip_prefix(root)
-            .map(Path::to_path_buf)
-            .unwrap_or(path)
+        path.strip_prefix(root).map(Path::to_path_buf).unwrap_or(path)
     };
     let manifest = relative(text(package, "manifest_path"));
     let of_kind = |dev: bool| {
         list(package, "dependencies")
-            .filter(|dependency| {
-                (dependency.get("kind").and_then(Value::as_str) == Some("dev")) == dev
-            })
+            .filter(|dependency| (dependency.get("kind").and_then(Value::as_str) == Some("dev")) == dev)
             .map(|dependency| text(dependency, "name"))
             .collect()
     };

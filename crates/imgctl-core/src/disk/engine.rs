@@ -2,6 +2,7 @@
 
 use super::PartitionDevice;
 use imgctl_ext4::{Ext4, Ext4Options};
+use imgctl_fat::{Fat, FatOptions};
 use imgctl_vfs::{ErrorKind, Result, Timestamp, WriteFs};
 use imgctl_volume::ContentKind;
 use std::sync::Arc;
@@ -27,6 +28,10 @@ pub(crate) fn open(
     match kind {
         kind if kind.is_ext() => {
             let fs = Ext4::open(device, Ext4Options { now, read_only })?;
+            Ok(Box::new(fs))
+        }
+        ContentKind::Fat => {
+            let fs = Fat::open(device, FatOptions { now, read_only })?;
             Ok(Box::new(fs))
         }
         other => Err(imgctl_vfs::Error::new(

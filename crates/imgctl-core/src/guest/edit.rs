@@ -142,6 +142,9 @@ impl Guest {
         if self.metadata_of(&found)?.kind != FileKind::Directory {
             return Err(self.refused("empty", &found, "is not a directory"));
         }
+        if found.path.is_root() {
+            return Err(self.refused("empty", &found, "is the root"));
+        }
         for entry in self.read_dir(&found.path)?.unwrap_or_default() {
             self.remove(&entry.path)?;
         }
@@ -214,10 +217,22 @@ impl Guest {
     /// Sets owner, permission bits and times of what `path` leads to. Nothing is touched when they are so already. On a
     /// filesystem without owners they stay as they are, with a warning.
     pub fn set_metadata(&mut self, path: &GuestPath, change: MetadataChange) -> Result<()> {
-        let Some(found) = self.find(path)? else {
-            return Err(self.missing("change", path));
-        };
-        let now = self.metadata_of(&found)?;
+        match self.find(path)? {
+            Some(found) => self.change_metadata(&found, change),
+            None => Err(self.missing("change", path)),
+        }
+    }
+
+    /// The same for what is at `path` itself, a link not followed.
+    pub fn set_link_metadata(&mut self, path: &GuestPath, change: MetadataChange) -> Result<()> {
+        match self.find_link(path)? {
+            Some(found) => self.change_metadata(&found, change),
+            None => Err(self.missing("change", path)),
+        }
+    }
+
+    fn change_metadata(&mut self, found: &Found, change: MetadataChange) -> Result<()> {
+        let now = self.metadata_of(found)?;
         let mut change = MetadataChange {
             mode: change.mode.filter(|mode| *mode != now.mode),
             uid: change.uid.filter(|uid| *uid != now.uid),
@@ -225,15 +240,15 @@ impl Guest {
             accessed: change.accessed.filter(|time| *time != now.accessed),
             modified: change.modified.filter(|time| *time != now.modified),
         };
-        if !self.capabilities(&found).owners && (change.mode, change.uid, change.gid) != (None, None, None) {
-            self.report_limits(&found);
+        if !self.capabilities(found).owners && (change.mode, change.uid, change.gid) != (None, None, None) {
+            self.report_limits(found);
             (change.mode, change.uid, change.gid) = (None, None, None);
         }
         if change == MetadataChange::default() {
             return Ok(());
         }
-        self.log.touch_node(&self.tree, &found)?;
-        self.on_node("change", &found, |fs, node| fs.set_metadata(node, &change))
+        self.log.touch_node(&self.tree, found)?;
+        self.on_node("change", found, |fs, node| fs.set_metadata(node, &change))
     }
 
     /// Sets the permission bits (12) of what `path` leads to.

@@ -78,6 +78,12 @@ impl Snapshot {
         Some(digest.0.iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
+    /// Whether this is a regular file whose content has that SHA-256. Tells it of secrets, too.
+    #[must_use]
+    pub fn has_content(&self, sha256: &[u8; 32]) -> bool {
+        self.content.is_some_and(|content| content.0 == *sha256)
+    }
+
     /// Whether a comparison of two mounted trees would find no difference.
     pub(super) fn looks_like(&self, other: &Self) -> bool {
         let secret = self.secret;

@@ -5,7 +5,6 @@ use sha2::{Digest, Sha256, Sha512};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -21,7 +20,7 @@ pub(crate) fn digest_file(
     file: &File,
     path: &Path,
     with_sha512: bool,
-    cancel: &AtomicBool,
+    is_cancelled: &dyn Fn() -> bool,
     progress: &dyn Fn(u64),
 ) -> Result<FileDigests> {
     let mut sha256 = Sha256::new();
@@ -29,7 +28,7 @@ pub(crate) fn digest_file(
     let mut piece = vec![0; PIECE_BYTES];
     let mut offset = 0;
     loop {
-        if cancel.load(Ordering::Relaxed) {
+        if is_cancelled() {
             return Err(crate::customize::cancelled());
         }
         let length = file.read_at(&mut piece, offset).map_err(|source| {
@@ -54,16 +53,21 @@ pub(crate) fn digest_file(
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 /// A line as `sha256sum` writes it: with a leading backslash where the name holds a backslash or a line break.
 pub(crate) fn checksum_line(digest: &str, file_name: &str) -> String {
-    let escaped = file_name.replace('\\', "\\\\").replace('\n', "\\n").replace('\r', "\\r");
+    let escaped = file_name
+        .replace('\\', "\\\\")
+        .replace('\n', "\\n")
+        .replace('\r', "\\r");
     let mark = if escaped == file_name { "" } else { "\\" };
     format!("{mark}{digest}  {escaped}\n")
 }
@@ -77,7 +81,7 @@ mod tests {
     fn the_digests_are_those_of_the_standard() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"abc").unwrap();
-        let digests = digest_file(&file, Path::new("x"), true, &AtomicBool::new(false), &|_| {}).unwrap();
+        let digests = digest_file(&file, Path::new("x"), true, &|| false, &|_| {}).unwrap();
         assert_eq!(
             digests.sha256,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -12,8 +12,11 @@ pub(crate) fn free_ranges(tree: &Tree, mounts: &[MountPoint]) -> Result<Vec<Rang
     for ((_, mounted), mount) in tree.mounts().zip(mounts) {
         let start = mount.partition.start;
         let free = mounted.fs.free_ranges().map_err(|source| {
-            Error::new(ErrorKind::Image, format!("cannot read the allocation map of {}", mounted.path))
-                .with_source(source)
+            Error::new(
+                ErrorKind::Image,
+                format!("cannot read the allocation map of {}", mounted.path),
+            )
+            .with_source(source)
         })?;
         ranges.extend(free.into_iter().map(|range| start + range.start..start + range.end));
     }
@@ -24,9 +27,9 @@ pub(crate) fn free_ranges(tree: &Tree, mounts: &[MountPoint]) -> Result<Vec<Rang
 /// Makes all of them zero in the overlay.
 pub(crate) fn wipe(overlay: &Overlay, free: &[Range<u64>]) -> Result<()> {
     for range in free {
-        overlay.discard(range.start, range.end - range.start).map_err(|source| {
-            Error::new(ErrorKind::Other, "cannot wipe the free blocks").with_source(source)
-        })?;
+        overlay
+            .discard(range.start, range.end - range.start)
+            .map_err(|source| Error::new(ErrorKind::Other, "cannot wipe the free blocks").with_source(source))?;
     }
     Ok(())
 }

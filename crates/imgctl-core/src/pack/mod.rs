@@ -7,17 +7,18 @@ pub(crate) mod publish;
 pub(crate) use free::{free_ranges, wipe};
 
 use crate::event::OnEvent;
-use crate::image::{BaseDisk, BaseImage, ImageFormat};
+use crate::image::BaseImage;
 use crate::receipt::{ClusterRecord, OutputRecord};
 use crate::{Error, ErrorKind, Event, OutputOptions, Result, Stage};
 use digest::{FileDigests, checksum_line, digest_file};
 use imgctl_block::{BlockRead, Overlay};
+use imgctl_qcow2::{BackingFile, RawOptions, RewriteOptions, Source, rewrite, write_raw};
 use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat};
 use publish::{PendingFile, check_free};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An output that has its place but no content yet.
 #[derive(Debug)]
@@ -25,14 +26,7 @@ pub(crate) struct PendingOutput<'a> {
     options: &'a OutputOptions,
     image: PendingFile,
     /// The base as the output's backing file, when only the changes are written.
-    backing: Option<Backing>,
-}
-
-#[derive(Clone, Debug)]
-struct Backing {
-    /// As the output's header names it: qemu takes it relative to the output's folder.
-    name: String,
-    format: ImageFormat,
+    backing: Option<BackingFile>,
 }
 
 /// What is packed.
@@ -57,7 +51,10 @@ impl<'a> PendingOutput<'a> {
             .with_hint("the base is never written; name another output"));
         }
         if options.path.is_dir() {
-            return Err(Error::new(ErrorKind::Usage, format!("the output {} is a directory", options.path.display())));
+            return Err(Error::new(
+                ErrorKind::Usage,
+                format!("the output {} is a directory", options.path.display()),
+            ));
         }
         if !options.force {
             for path in published_paths(options) {
@@ -66,17 +63,62 @@ impl<'a> PendingOutput<'a> {
         }
         Ok(Self {
             image: PendingFile::create(&options.path)?,
-            backing: options.thin.then(|| Backing::of(base, options)).transpose()?,
+            backing: options.thin.then(|| backing(base, options)).transpose()?,
             options,
         })
     }
 
     /// Writes the image.
     pub(crate) fn pack(self, source: &PackSource<'_>) -> Result<Packed<'a>> {
-        let clusters = match self.options.format {
-            OutputFormat::Raw => self.pack_raw(source)?,
-            OutputFormat::Qcow2 => self.pack_qcow2(source)?,
+        let dirty = source.overlay.dirty_ranges();
+        let content = Source {
+            content: source.overlay,
+            base: source.base.disk.qcow2(),
+            dirty: &dirty,
+            free: source.free,
         };
+        let progress = |done, total| {
+            (source.on_event)(Event::Progress {
+                stage: Stage::Pack,
+                done,
+                total,
+            });
+        };
+        let file = self.image.file();
+        let packed = match self.options.format {
+            OutputFormat::Raw => {
+                let options = RawOptions {
+                    threads: threads(source.threads),
+                    progress: Some(&progress),
+                    cancel: Some(source.cancel),
+                };
+                write_raw(&content, file, &options).map(|_| ClusterRecord::default())
+            }
+            OutputFormat::Qcow2 => {
+                let options = RewriteOptions {
+                    compression: compression(self.options.compression),
+                    threads: threads(source.threads),
+                    backing: self.backing.clone(),
+                    progress: Some(&progress),
+                    cancel: Some(source.cancel),
+                    ..RewriteOptions::default()
+                };
+                rewrite(&content, file, &options).map(|stats| ClusterRecord {
+                    copied: stats.copied,
+                    compressed: stats.compressed,
+                    plain: stats.plain,
+                    free: stats.dropped_free,
+                    zero: stats.zero,
+                })
+            }
+        };
+        let clusters = packed.map_err(|source| match source {
+            imgctl_qcow2::Error::Cancelled => crate::customize::cancelled(),
+            source => {
+                let what = format!("cannot write the image {}", self.options.path.display());
+                Error::new(ErrorKind::Other, what).with_source(source)
+            }
+        })?;
         Ok(Packed {
             virtual_bytes: source.overlay.len_bytes(),
             output: self,
@@ -85,34 +127,56 @@ impl<'a> PendingOutput<'a> {
     }
 }
 
-impl Backing {
-    fn of(base: &BaseImage, options: &OutputOptions) -> Result<Self> {
-        if options.format == OutputFormat::Raw {
-            return Err(Error::new(ErrorKind::Usage, "a raw image cannot hold only the changes")
-                .with_hint("leave out --thin, or write qcow2"));
-        }
-        let failed = |source| {
-            Error::new(ErrorKind::Other, format!("cannot find the folder of {}", base.path.display()))
-                .with_source(source)
-        };
-        let path = base.path.canonicalize().map_err(failed)?;
-        let folder = publish::folder_of(&options.path).canonicalize().map_err(failed)?;
-        // A name without a folder still fits when both files move together.
-        let name = match path.strip_prefix(&folder) {
-            Ok(relative) => relative,
-            Err(_) => &path,
-        };
-        let name = name.to_str().ok_or_else(|| {
-            Error::new(
-                ErrorKind::Usage,
-                format!("the base {} cannot be a backing file: its path is not UTF-8", path.display()),
-            )
-        })?;
-        Ok(Self {
-            name: name.to_owned(),
-            format: base.format(),
-        })
+fn threads(wanted: Option<NonZeroUsize>) -> usize {
+    wanted
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
+}
+
+/// Level 6 and level 3 are the codecs' own defaults.
+fn compression(wanted: Option<Compression>) -> imgctl_qcow2::Compression {
+    let kind = wanted.map_or(CompressionKind::Zlib, |wanted| wanted.kind);
+    let level = wanted.and_then(|wanted| wanted.level);
+    match kind {
+        CompressionKind::Zlib => imgctl_qcow2::Compression::Zlib(level.unwrap_or(6)),
+        CompressionKind::Zstd => imgctl_qcow2::Compression::Zstd(level.unwrap_or(3)),
+        CompressionKind::None => imgctl_qcow2::Compression::None,
     }
+}
+
+/// The base as the header of an output names it: qemu takes it relative to the output's folder.
+fn backing(base: &BaseImage, options: &OutputOptions) -> Result<BackingFile> {
+    if options.format == OutputFormat::Raw {
+        return Err(Error::new(ErrorKind::Usage, "a raw image cannot hold only the changes")
+            .with_hint("leave out --thin, or write qcow2"));
+    }
+    let failed = |source| {
+        Error::new(
+            ErrorKind::Other,
+            format!("cannot find the folder of {}", base.path.display()),
+        )
+        .with_source(source)
+    };
+    let path = base.path.canonicalize().map_err(failed)?;
+    let folder = publish::folder_of(&options.path).canonicalize().map_err(failed)?;
+    // A name without a folder still fits when both files move together.
+    let name = match path.strip_prefix(&folder) {
+        Ok(relative) => relative,
+        Err(_) => &path,
+    };
+    let name = name.to_str().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Usage,
+            format!(
+                "the base {} cannot be a backing file: its path is not UTF-8",
+                path.display()
+            ),
+        )
+    })?;
+    Ok(BackingFile {
+        name: name.to_owned(),
+        format: Some(base.format().to_string()),
+    })
 }
 
 /// A written image without a name.
@@ -127,7 +191,10 @@ impl<'a> Packed<'a> {
     /// What people should know of the output.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let thin = self.output.backing.as_ref().map(|backing| {
-            format!("the output holds only the changes: what was deleted is still in its base {}", backing.name)
+            format!(
+                "the output holds only the changes: what was deleted is still in its base {}",
+                backing.name
+            )
         });
         thin.into_iter().collect()
     }
@@ -145,7 +212,13 @@ impl<'a> Packed<'a> {
                 total,
             });
         };
-        let digests = digest_file(file, &options.path, with_sha512, cancel, &progress)?;
+        let digests = digest_file(
+            file,
+            &options.path,
+            with_sha512,
+            &|| cancel.load(Ordering::Relaxed),
+            &progress,
+        )?;
         Ok(Digested {
             packed: self,
             digests,
@@ -233,7 +306,9 @@ fn published_paths(options: &OutputOptions) -> Vec<PathBuf> {
 }
 
 fn compression_name(options: &OutputOptions) -> &'static str {
-    let kind = options.compression.map_or(CompressionKind::Zlib, |compression| compression.kind);
+    let kind = options
+        .compression
+        .map_or(CompressionKind::Zlib, |compression| compression.kind);
     match (options.format, kind) {
         (OutputFormat::Raw, _) | (_, CompressionKind::None) => "none",
         (_, CompressionKind::Zlib) => "zlib",

@@ -63,7 +63,11 @@ impl PendingFile {
     /// Makes the content durable.
     pub(crate) fn sync(&self) -> Result<()> {
         self.file.sync_all().map_err(|source| {
-            Error::new(ErrorKind::Other, format!("cannot make {} durable", self.target.display())).with_source(source)
+            Error::new(
+                ErrorKind::Other,
+                format!("cannot make {} durable", self.target.display()),
+            )
+            .with_source(source)
         })
     }
 
@@ -71,8 +75,11 @@ impl PendingFile {
     pub(crate) fn publish(self, replace: bool) -> Result<()> {
         let failed = |errno: Errno| match errno {
             Errno::EXIST => exists(&self.target),
-            errno => Error::new(ErrorKind::Other, format!("cannot name the output {}", self.target.display()))
-                .with_source(std::io::Error::from(errno)),
+            errno => Error::new(
+                ErrorKind::Other,
+                format!("cannot name the output {}", self.target.display()),
+            )
+            .with_source(std::io::Error::from(errno)),
         };
         match (&self.interim, replace) {
             (None, false) => self.link_to(&self.target).map_err(failed)?,
@@ -121,21 +128,35 @@ fn interim_name(target: &Path) -> PathBuf {
 /// Makes the name itself durable.
 fn sync_folder(target: &Path) -> Result<()> {
     let folder = folder_of(target);
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(|source| {
-        Error::new(ErrorKind::Other, format!("cannot make the folder {} durable", folder.display()))
+    File::open(&folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(|source| {
+            Error::new(
+                ErrorKind::Other,
+                format!("cannot make the folder {} durable", folder.display()),
+            )
             .with_source(source)
-    })
+        })
 }
 
 fn exists(target: &Path) -> Error {
-    Error::new(ErrorKind::Usage, format!("the output {} exists already", target.display()))
-        .with_hint("name another file, or add --force to replace it")
+    Error::new(
+        ErrorKind::Usage,
+        format!("the output {} exists already", target.display()),
+    )
+    .with_hint("name another file, or add --force to replace it")
 }
 
 fn cannot_create(target: &Path, errno: Errno) -> Error {
-    Error::new(ErrorKind::Other, format!("cannot create the output {}", target.display()))
-        .with_hint(format!("check that the folder {} exists and can be written", folder_of(target).display()))
-        .with_source(std::io::Error::from(errno))
+    Error::new(
+        ErrorKind::Other,
+        format!("cannot create the output {}", target.display()),
+    )
+    .with_hint(format!(
+        "check that the folder {} exists and can be written",
+        folder_of(target).display()
+    ))
+    .with_source(std::io::Error::from(errno))
 }
 
 #[cfg(test)]
@@ -144,7 +165,10 @@ mod tests {
     use std::io::Write as _;
 
     fn names(folder: &Path) -> Vec<OsString> {
-        let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         names.sort();
         names
     }

@@ -8,8 +8,10 @@ use imgctl_block::{BlockRead, Extent, ExtentKind};
 
 /// How many bytes of the guest's disk are encoded in one piece of work, in small clusters.
 const ENCODE_BYTES: u64 = 512 << 10;
-/// How many clusters are copied in one piece of work.
-const COPY_CLUSTERS: u64 = 64;
+/// The same for copying.
+const COPY_BYTES: u64 = 4 << 20;
+/// The most clusters in one piece of work, however small they are.
+const RUN_CLUSTERS: u64 = 1024;
 
 /// What is done with a run of clusters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,15 +52,10 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// `codec` is the output's, `None` when nothing is to be compressed.
-    pub(crate) fn new(
-        source: &'a Source<'a>,
-        geometry: Geometry,
-        codec: Option<Codec>,
-        thin: bool,
-    ) -> Self {
-        let copy_from = source.base.filter(|base| {
-            base.geometry().cluster_bits() == geometry.cluster_bits() && codec == Some(base.codec())
-        });
+    pub(crate) fn new(source: &'a Source<'a>, geometry: Geometry, codec: Option<Codec>, thin: bool) -> Self {
+        let copy_from = source
+            .base
+            .filter(|base| base.geometry().cluster_bits() == geometry.cluster_bits() && codec == Some(base.codec()));
         Self {
             source,
             geometry,
@@ -97,9 +94,11 @@ impl<'a> Plan<'a> {
             return Ok(None);
         };
         let limit = match run.action {
-            Action::Encode => (ENCODE_BYTES / self.geometry.cluster_bytes()).max(1),
-            Action::Copy | Action::Zero => COPY_CLUSTERS,
+            Action::Encode => ENCODE_BYTES / self.geometry.cluster_bytes(),
+            Action::Copy => COPY_BYTES / self.geometry.cluster_bytes(),
+            Action::Zero => RUN_CLUSTERS,
         };
+        let limit = limit.clamp(1, RUN_CLUSTERS);
         while run.count < limit {
             match self.next_cluster()? {
                 None => break,
@@ -196,9 +195,9 @@ impl<'a> Plan<'a> {
         let start = self.next * self.geometry.cluster_bytes();
         let dirty = self.source.dirty;
         let at = dirty.partition_point(|range| range.offset + range.length <= start);
-        dirty.get(at).map_or(self.end, |range| {
-            self.geometry.cluster_of(range.offset).max(self.next)
-        })
+        dirty
+            .get(at)
+            .map_or(self.end, |range| self.geometry.cluster_of(range.offset).max(self.next))
     }
 
     /// The first cluster from `next` on that is not wholly a hole.

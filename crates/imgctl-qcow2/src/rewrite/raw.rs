@@ -20,7 +20,7 @@ const CHUNK_BYTES: u64 = 1 << 20;
 pub struct RawOptions<'a> {
     /// How many threads read; at least 1 does.
     pub threads: usize,
-    /// Called with the bytes that are done and those that there are.
+    /// Called with the bytes that are done and those that there are, from any of the threads.
     pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
     /// Stops the work with [`Error::Cancelled`] soon after it becomes true.
     pub cancel: Option<&'a AtomicBool>,
@@ -67,10 +67,7 @@ pub fn write_raw(source: &Source<'_>, file: &File, options: &RawOptions<'_>) -> 
             scope.spawn(|| shared.work());
         }
     });
-    let failure = shared
-        .failure
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failure {
         Some((_, error)) => Err(error),
         None => Ok(RawStats {
@@ -122,25 +119,14 @@ impl Shared<'_> {
     }
 
     fn copy(&self, start: u64, end: u64) -> Result<()> {
-        if self
-            .options
-            .cancel
-            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-        {
+        if self.options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
         let mut position = start;
         while position < end {
-            let extent = self
-                .source
-                .content
-                .extent_at(position)?
-                .capped(end - position);
+            let extent = self.source.content.extent_at(position)?.capped(end - position);
             if extent.kind == ExtentKind::Data {
-                let bytes = self
-                    .source
-                    .content
-                    .read_vec(position, extent.length as usize)?;
+                let bytes = self.source.content.read_vec(position, extent.length as usize)?;
                 self.store(position, bytes)?;
             }
             position += extent.length;
@@ -189,16 +175,8 @@ impl Shared<'_> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let output = |action| {
-            move |source| Error::Output {
-                action,
-                offset,
-                source,
-            }
-        };
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(output("write"))?;
+        let output = |action| move |source| Error::Output { action, offset, source };
+        self.file.write_all_at(bytes, offset).map_err(output("write"))?;
         let mut found = vec![0; bytes.len()];
         self.file
             .read_exact_at(&mut found, offset)

@@ -1,8 +1,9 @@
 //! The exact streams of compressed clusters, read in few large pieces.
 
+use crate::codec::zstd_frame_bytes;
 use crate::format::address::SECTOR_BYTES;
 use crate::rewrite::worker::stream_area;
-use crate::{Qcow2Image, Result};
+use crate::{Codec, Qcow2Image, Result};
 use std::ops::Range;
 
 /// How many guest clusters before and after a run are asked where they begin.
@@ -20,26 +21,26 @@ pub(crate) struct Streams {
 
 /// Reads the streams of `count` guest clusters from `first`.
 ///
-/// An image does not store how long a stream is, only the sectors it touches. Writers place streams end to end, so the
-/// next one's start is the end, unless it lies at a sector boundary, where a writer that pads would have placed it too.
-/// Otherwise the stream is decompressed to find its end, so that nothing stale behind it is copied.
+/// An image does not store how long a stream is, only the sectors it touches. Writers place streams end to end, so a
+/// next one that starts in the last of these sectors is the end, unless it lies at the sector's boundary, where a writer
+/// that pads would have placed it too. Otherwise the stream itself is followed to its end: cheap for zstd, whose blocks
+/// state their lengths, and a decompression for zlib. Nothing stale behind a stream is copied.
 pub(crate) fn read(base: &Qcow2Image, first: u64, count: u64) -> Result<Streams> {
     let file = base.file();
     let areas: Vec<Option<(u64, u64)>> = (first..first + count)
         .map(|index| base.cluster(index).map(stream_area))
         .collect::<Result<_>>()?;
-    let starts = sorted_starts(base, first, count)?;
+    let starts = match base.codec() {
+        Codec::Zlib => sorted_starts(base, first, count)?,
+        Codec::Zstd => Vec::new(),
+    };
     let mut found = Streams {
         bytes: Vec::new(),
         ranges: Vec::with_capacity(areas.len()),
     };
     // In the common case all streams lie in one area of the file, and are read at once.
     let low = areas.iter().flatten().map(|(start, _)| *start).min();
-    let high = areas
-        .iter()
-        .flatten()
-        .map(|(start, bound)| start + bound)
-        .max();
+    let high = areas.iter().flatten().map(|(start, bound)| start + bound).max();
     let bounds: u64 = areas.iter().flatten().map(|(_, bound)| bound).sum();
     let whole = match low.zip(high.map(|high| high.min(file.len_bytes()))) {
         Some((low, high)) if high > low && high - low <= 2 * bounds => Some((low, high)),
@@ -54,6 +55,11 @@ pub(crate) fn read(base: &Qcow2Image, first: u64, count: u64) -> Result<Streams>
             continue;
         };
         let available = file.len_bytes().saturating_sub(start).min(bound) as usize;
+        if available == 0 {
+            // Whoever reads the cluster instead is told that the file was cut.
+            found.ranges.push(None);
+            continue;
+        }
         let at = match whole {
             Some((low, _)) => (start - low) as usize,
             None => {
@@ -63,7 +69,11 @@ pub(crate) fn read(base: &Qcow2Image, first: u64, count: u64) -> Result<Streams>
             }
         };
         let area = at..at + available;
-        let length = match end_by_neighbour(&starts, start, available as u64) {
+        let known = match base.codec() {
+            Codec::Zlib => end_by_neighbour(&starts, start, bound),
+            Codec::Zstd => zstd_frame_bytes(&found.bytes[area.clone()], base.cluster_bytes()),
+        };
+        let length = match known.filter(|length| *length <= available) {
             Some(length) => Some(length),
             None => {
                 let mut cluster = vec![0; base.cluster_bytes() as usize];
@@ -85,10 +95,12 @@ fn sorted_starts(base: &Qcow2Image, first: u64, count: u64) -> Result<Vec<u64>> 
     Ok(starts)
 }
 
-fn end_by_neighbour(starts: &[u64], start: u64, available: u64) -> Option<usize> {
+fn end_by_neighbour(starts: &[u64], start: u64, bound: u64) -> Option<usize> {
     let next = starts.get(starts.partition_point(|other| *other <= start))?;
     let length = next - start;
-    (length <= available && next % SECTOR_BYTES != 0).then_some(length as usize)
+    // A start before the last sector lies within this stream, so one of the two is wrong.
+    let last_sector = bound.saturating_sub(SECTOR_BYTES)..bound;
+    (last_sector.contains(&length) && next % SECTOR_BYTES != 0).then_some(length as usize)
 }
 
 #[cfg(test)]
@@ -99,6 +111,7 @@ mod tests {
     fn a_neighbour_within_the_last_sector_is_the_end() {
         let starts = [1000, 1300, 2048, 9000];
         assert_eq!(end_by_neighbour(&starts, 1000, 536), Some(300));
+        assert_eq!(end_by_neighbour(&starts, 1000, 1048), None, "within");
         assert_eq!(end_by_neighbour(&starts, 1300, 748), None, "at a sector");
         assert_eq!(end_by_neighbour(&starts, 2048, 512), None, "too far");
         assert_eq!(end_by_neighbour(&starts, 9000, 512), None, "the last");

@@ -41,15 +41,13 @@ pub(crate) fn folder() -> TempDir {
 
 /// Every case.
 pub(crate) fn cases() -> Vec<Case> {
-    let mut cases = hand_made();
+    let mut cases = allocated_in_every_way();
+    cases.extend(with_a_history());
     for bits in 9..=21 {
         let size = 1 << bits;
         cases.push(converted(&format!("cluster_size={size}"), "-c "));
         cases.push(converted(&format!("cluster_size={size}"), ""));
-        cases.push(converted(
-            &format!("cluster_size={size},compression_type=zstd"),
-            "-c ",
-        ));
+        cases.push(converted(&format!("cluster_size={size},compression_type=zstd"), "-c "));
     }
     for bits in [1, 2, 4, 8, 16, 32, 64] {
         cases.push(converted(&format!("refcount_bits={bits}"), "-c "));
@@ -78,7 +76,8 @@ fn converted(options: &str, flags: &str) -> Case {
     )
 }
 
-fn hand_made() -> Vec<Case> {
+/// Clusters and subclusters of every kind.
+fn allocated_in_every_way() -> Vec<Case> {
     let mut cases = Vec::new();
     for preallocation in ["off", "metadata", "falloc", "full"] {
         cases.push(Case::new(
@@ -113,6 +112,13 @@ fn hand_made() -> Vec<Case> {
                 "io t.qcow2 write -q -z 200k 2k",
             ],
         ),
+    ]);
+    cases
+}
+
+/// Images that were resized, snapshotted or marked after they were made.
+fn with_a_history() -> Vec<Case> {
+    vec![
         Case::new(
             "grown",
             &[
@@ -148,11 +154,7 @@ fn hand_made() -> Vec<Case> {
         ),
         Case::new(
             "3 TiB",
-            &[
-                "img create -q -f qcow2 t.qcow2 3T",
-                "io t.qcow2 write -q -P 5 2T 200k",
-            ],
+            &["img create -q -f qcow2 t.qcow2 3T", "io t.qcow2 write -q -P 5 2T 200k"],
         ),
-    ]);
-    cases
+    ]
 }

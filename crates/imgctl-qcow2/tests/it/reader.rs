@@ -32,10 +32,7 @@ fn check_whole(image: &dyn BlockRead, expected: &[u8], step: usize, name: &str) 
             while position < end {
                 let length = step.min(end - position);
                 let found = image.read_vec(position as u64, length).unwrap();
-                assert!(
-                    found == expected[position..position + length],
-                    "{name}: {position}"
-                );
+                assert!(found == expected[position..position + length], "{name}: {position}");
                 position += length;
             }
         }
@@ -96,19 +93,13 @@ fn check_far(image: &Qcow2Image, path: &Path, name: &str) {
 fn an_image_that_needs_other_files_is_refused_by_their_names() {
     let folder = matrix::folder();
     let path = folder.path().join("t.qcow2");
-    qemu::line(
-        "img create -q -f qcow2 -b disk.raw -F raw t.qcow2 8M",
-        folder.path(),
-    );
+    qemu::line("img create -q -f qcow2 -b disk.raw -F raw t.qcow2 8M", folder.path());
     qemu::line("io t.qcow2 write -q -P 5 30k 200k", folder.path());
     let error = Qcow2Image::open(device(&path)).unwrap_err();
     let Error::BackingFile { name, format } = &error else {
         panic!("{error}");
     };
-    assert_eq!(
-        (name.as_str(), format.as_deref()),
-        ("disk.raw", Some("raw"))
-    );
+    assert_eq!((name.as_str(), format.as_deref()), ("disk.raw", Some("raw")));
     let summary = Summary::read(&*device(&path)).unwrap();
     assert_eq!(summary.backing_file.unwrap().name, "disk.raw");
 
@@ -172,10 +163,7 @@ fn encrypted_and_foreign_images_are_refused_by_name() {
         "{error}"
     );
     assert_eq!(
-        Summary::read(&*device(&path))
-            .unwrap()
-            .encryption
-            .as_deref(),
+        Summary::read(&*device(&path)).unwrap().encryption.as_deref(),
         Some("LUKS")
     );
 
@@ -203,16 +191,12 @@ fn encrypted_and_foreign_images_are_refused_by_name() {
 #[test]
 fn the_exact_stream_of_a_compressed_cluster_ends_where_the_next_begins() {
     let folder = matrix::folder();
-    qemu::line(
-        "img convert -c -f raw -O qcow2 disk.raw t.qcow2",
-        folder.path(),
-    );
+    qemu::line("img convert -c -f raw -O qcow2 disk.raw t.qcow2", folder.path());
     let image = open(&folder.path().join("t.qcow2"));
     let mut previous: Option<(u64, u64)> = None;
     let mut neighbours = 0;
     for index in 0..image.cluster_count() {
-        let imgctl_qcow2::Cluster::Compressed { host_offset, .. } = image.cluster(index).unwrap()
-        else {
+        let imgctl_qcow2::Cluster::Compressed { host_offset, .. } = image.cluster(index).unwrap() else {
             continue;
         };
         let length = image.compressed_bytes(index).unwrap().unwrap().len() as u64;
@@ -223,9 +207,58 @@ fn the_exact_stream_of_a_compressed_cluster_ends_where_the_next_begins() {
         }
         previous = Some((host_offset, length));
     }
-    assert!(
-        neighbours >= 5,
-        "{neighbours} of {} clusters",
-        image.cluster_count()
-    );
+    assert!(neighbours >= 5, "{neighbours} of {} clusters", image.cluster_count());
+}
+
+#[test]
+fn a_dirty_and_corrupt_image_is_read_all_the_same() {
+    let folder = matrix::folder();
+    let line = "img convert -f raw -O qcow2 -o lazy_refcounts=on disk.raw t.qcow2";
+    qemu::line(line, folder.path());
+    let path = folder.path().join("t.qcow2");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[79] |= 3;
+    std::fs::write(&path, bytes).unwrap();
+    let image = open(&path);
+    let features = image.summary().features;
+    assert_eq!(features, ["corrupt", "dirty", "lazy refcounts"]);
+    check_whole(&image, &qemu::raw_of(&path), 1 << 20, "dirty");
+}
+
+#[test]
+fn the_summary_says_what_qemu_img_info_says() {
+    for options in [
+        "compat=0.10,cluster_size=4096",
+        "compression_type=zstd,refcount_bits=64",
+        "extended_l2=on,cluster_size=131072",
+        "lazy_refcounts=on,refcount_bits=1",
+    ] {
+        let folder = matrix::folder();
+        let line = format!("img create -q -f qcow2 -o {options} t.qcow2 77M");
+        qemu::line(&line, folder.path());
+        qemu::line("img snapshot -c one t.qcow2", folder.path());
+        let path = folder.path().join("t.qcow2");
+        let summary = Summary::read(&*device(&path)).unwrap();
+        assert_eq!(summary.snapshots, 1);
+        assert_eq!(summary.file_bytes, path.metadata().unwrap().len());
+        let arguments = ["info", "--output=json", "t.qcow2"];
+        let info = qemu::run("qemu-img", &arguments, folder.path());
+        let info = String::from_utf8(info.stdout).unwrap();
+        let has = |name: &str| summary.features.iter().any(|feature| feature == name);
+        let v3 = summary.version == 3;
+        let mut lines = vec![
+            format!("\"virtual-size\": {}", summary.virtual_bytes),
+            format!("\"cluster-size\": {}", summary.cluster_bytes),
+            format!("\"compat\": \"{}\"", if v3 { "1.1" } else { "0.10" }),
+            format!("\"compression-type\": \"{}\"", summary.codec),
+            format!("\"refcount-bits\": {}", summary.refcount_bits),
+        ];
+        if v3 {
+            lines.push(format!("\"lazy-refcounts\": {}", has("lazy refcounts")));
+            lines.push(format!("\"extended-l2\": {}", has("extended L2")));
+        }
+        for line in lines {
+            assert!(info.contains(&line), "{options}: {line} is not in {info}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::finding::{Complaint, quoted};
 
 pub(crate) use content::{CONTENT, LINE, REGEX, compile};
 pub(crate) use name::{HOSTNAME, LABEL, LABEL_NAME, NAME, VERSION};
-pub(crate) use path::{GUEST_PATH, HOST_PATH, LINK_TARGET, OUTPUT_PATH, compile_glob, glob_part};
+pub(crate) use path::{GUEST_PATH, HOST_PATH, LINK_TARGET, OUTPUT_PATH, check_glob, glob_part};
 pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
 pub(crate) use ssh_key::SSH_KEY;
 pub(crate) use unit::{UNIT, full_name};
@@ -66,10 +66,7 @@ pub(crate) fn listed<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
 /// Refuses what no file, name or line can hold.
 fn no_control(text: &str, what: &str) -> Result<(), Complaint> {
     if text.contains('\0') {
-        return Err(
-            Complaint::error(format!("{what} cannot contain a NUL character"))
-                .hint("remove the `\\0`"),
-        );
+        return Err(Complaint::error(format!("{what} cannot contain a NUL character")).hint("remove the `\\0`"));
     }
     if let Some(character) = text.chars().find(|character| character.is_control()) {
         let shown = character.escape_default();
@@ -89,14 +86,8 @@ mod tests {
         let words = ["mode", "owner", "group", "ssh_authorized_keys"];
         assert_eq!(nearest("mod", words), Some("mode"));
         assert_eq!(nearest("onwer", words), Some("owner"));
-        assert_eq!(
-            nearest("ssh-authorized-keys", words),
-            Some("ssh_authorized_keys")
-        );
-        assert_eq!(
-            nearest("sshAuthorizedKeys", words),
-            Some("ssh_authorized_keys")
-        );
+        assert_eq!(nearest("ssh-authorized-keys", words), Some("ssh_authorized_keys"));
+        assert_eq!(nearest("sshAuthorizedKeys", words), Some("ssh_authorized_keys"));
         assert_eq!(nearest("permissions", words), None);
         assert_eq!(nearest(&"m".repeat(1 << 20), words), None);
     }

@@ -47,15 +47,9 @@ pub(crate) static LABEL: TextKind = TextKind {
 };
 
 fn check_hostname(text: &str) -> Result<(), Complaint> {
-    let refuse = |why: String| {
-        Err(Complaint::error(format!(
-            "{} is not a host name: {why}",
-            quoted(text)
-        )))
-    };
+    let refuse = |why: String| Err(Complaint::error(format!("{} is not a host name: {why}", quoted(text))));
     if text.is_empty() {
-        return Err(Complaint::error("the host name is empty")
-            .hint("remove `hostname` to leave it as it is"));
+        return Err(Complaint::error("the host name is empty").hint("remove `hostname` to leave it as it is"));
     }
     if text.len() > HOSTNAME_MAX {
         return refuse(format!("it is longer than {HOSTNAME_MAX} characters"));
@@ -70,10 +64,7 @@ fn check_hostname(text: &str) -> Result<(), Complaint> {
         if label.len() > 63 {
             return refuse("a part is longer than 63 characters".into());
         }
-        if let Some(bad) = label
-            .chars()
-            .find(|c| !c.is_ascii_alphanumeric() && *c != '-')
-        {
+        if let Some(bad) = label.chars().find(|c| !c.is_ascii_alphanumeric() && *c != '-') {
             let complaint = format!(
                 "{} is not a host name: {} cannot be in it",
                 quoted(text),
@@ -102,10 +93,8 @@ fn check_name(text: &str) -> Result<(), Complaint> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
     if !begins_well || !text.chars().all(allowed) {
-        return Err(
-            Complaint::error(format!("{} cannot be a recipe's name", quoted(text)))
-                .hint("use letters, digits, `.`, `_` and `-`, and begin with a letter or digit"),
-        );
+        return Err(Complaint::error(format!("{} cannot be a recipe's name", quoted(text)))
+            .hint("use letters, digits, `.`, `_` and `-`, and begin with a letter or digit"));
     }
     if text.len() > LONGEST {
         return Err(Complaint::error(format!(
@@ -117,14 +106,9 @@ fn check_name(text: &str) -> Result<(), Complaint> {
 
 fn check_version(text: &str) -> Result<(), Complaint> {
     const LONGEST: usize = 128;
-    if text.is_empty()
-        || text.len() > LONGEST
-        || text.chars().any(|c| c.is_whitespace() || c.is_control())
-    {
-        return Err(
-            Complaint::error(format!("{} cannot be a version", quoted(text)))
-                .hint("use one word like `1.4.0` or `2025-11-01`"),
-        );
+    if text.is_empty() || text.len() > LONGEST || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        return Err(Complaint::error(format!("{} cannot be a version", quoted(text)))
+            .hint("use one word like `1.4.0` or `2025-11-01`"));
     }
     Ok(())
 }
@@ -148,21 +132,13 @@ mod tests {
     #[test]
     fn host_names() {
         let part = "a".repeat(63);
-        for good in [
-            "golden",
-            "node-1",
-            "a.example.com",
-            "3com",
-            "UPPER",
-            part.as_str(),
-        ] {
+        for good in ["golden", "node-1", "a.example.com", "3com", "UPPER", part.as_str()] {
             assert!(check_hostname(good).is_ok(), "{good}");
         }
         let long = "a".repeat(64);
         let longer = "a.".repeat(40) + "a";
         for bad in [
-            "", "-a", "a-", "a..b", "a.", "a_b", "10.0.0.1", "::1", "ä", "a b", "a\0", &long,
-            &longer,
+            "", "-a", "a-", "a..b", "a.", "a_b", "10.0.0.1", "::1", "ä", "a b", "a\0", &long, &longer,
         ] {
             assert!(check_hostname(bad).is_err(), "{bad}");
         }

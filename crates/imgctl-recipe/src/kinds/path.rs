@@ -43,9 +43,7 @@ pub(crate) static LINK_TARGET: TextKind = TextKind {
 
 fn check_guest_path(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(
-            Complaint::error("the path is empty").hint("write an absolute path like `/etc/motd`")
-        );
+        return Err(Complaint::error("the path is empty").hint("write an absolute path like `/etc/motd`"));
     }
     no_control(text, "a path")?;
     if !text.starts_with('/') {
@@ -60,9 +58,7 @@ fn check_guest_path(text: &str) -> Result<(), Complaint> {
         });
     }
     if text.len() > PATH_MAX {
-        return Err(Complaint::error(format!(
-            "the path is longer than {PATH_MAX} bytes"
-        )));
+        return Err(Complaint::error(format!("the path is longer than {PATH_MAX} bytes")));
     }
     if text.split('/').any(|name| name.len() > NAME_MAX) {
         return Err(Complaint::error(format!(
@@ -70,32 +66,24 @@ fn check_guest_path(text: &str) -> Result<(), Complaint> {
         )));
     }
     if text.split('/').any(|name| name == "..") {
-        return Err(Complaint::error(format!("{} contains `..`", quoted(text)))
-            .hint("write the path without it"));
+        return Err(Complaint::error(format!("{} contains `..`", quoted(text))).hint("write the path without it"));
     }
-    let names: Vec<&str> = text
-        .split('/')
-        .filter(|name| !matches!(*name, "" | "."))
-        .collect();
+    let names: Vec<&str> = text.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
     let plain = format!("/{}", names.join("/"));
     if text.trim_end_matches('/') != plain.trim_end_matches('/') || text.ends_with("//") {
-        return Err(
-            Complaint::error(format!("{} has empty or `.` parts", quoted(text)))
-                .hint(format!("write {}", quoted(&plain))),
-        );
+        return Err(Complaint::error(format!("{} has empty or `.` parts", quoted(text)))
+            .hint(format!("write {}", quoted(&plain))));
     }
     Ok(())
 }
 
 fn check_host_path(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(Complaint::error("the path is empty")
-            .hint("write a path relative to the recipe's folder"));
+        return Err(Complaint::error("the path is empty").hint("write a path relative to the recipe's folder"));
     }
     no_control(text, "a path")?;
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(Complaint::error("fetching a file is not supported yet")
-            .hint("put a copy beside the recipe"));
+        return Err(Complaint::error("fetching a file is not supported yet").hint("put a copy beside the recipe"));
     }
     if text.starts_with("~/") {
         return Err(Complaint::error("`~` is not expanded")
@@ -126,28 +114,49 @@ fn check_output_path(text: &str) -> Result<(), Complaint> {
 
 fn check_link_target(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
-        return Err(Complaint::error(
-            "the target of a symbolic link cannot be empty",
-        ));
+        return Err(Complaint::error("the target of a symbolic link cannot be empty"));
     }
     no_control(text, "a path")?;
     if text.len() > PATH_MAX {
-        return Err(Complaint::error(format!(
-            "the target is longer than {PATH_MAX} bytes"
-        )));
+        return Err(Complaint::error(format!("the target is longer than {PATH_MAX} bytes")));
     }
     Ok(())
 }
 
-/// Compiles the glob of a path to remove; the steps match with the same settings.
-pub(crate) fn compile_glob(text: &str) -> Result<GlobMatcher, Complaint> {
-    let glob = GlobBuilder::new(text)
+/// Checks the glob of a path to remove, name by name: that is how it is matched.
+pub(crate) fn check_glob(text: &str) -> Result<(), Complaint> {
+    let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
+    for name in &names {
+        if name.contains("**") {
+            return Err(Complaint::error(format!("`**` in {} is not supported", quoted(text)))
+                .hint("`*` matches any name in one directory; a directory goes with all it holds"));
+        }
+        compile_name(text, name)?;
+    }
+    let everything = match names.as_slice() {
+        [] => true,
+        [name] => {
+            let glob = compile_name(text, name)?;
+            ["bin", "etc", "usr", "var"].iter().all(|top| glob.is_match(top))
+        }
+        _ => false,
+    };
+    if everything {
+        let message = format!("{} would remove the whole guest", quoted(text));
+        return Err(Complaint::error(message).hint("name what to remove"));
+    }
+    Ok(())
+}
+
+fn compile_name(text: &str, name: &str) -> Result<GlobMatcher, Complaint> {
+    let glob = GlobBuilder::new(name)
         .literal_separator(true)
         .backslash_escape(true)
         .build();
     glob.map(|glob| glob.compile_matcher()).map_err(|error| {
-        Complaint::error(format!("{} is not a glob: {}", quoted(text), error.kind()))
-            .hint("a backslash takes the meaning from `*`, `?`, `[`, `]`, `{`, `}`")
+        Complaint::error(format!("{} is not a glob: {}", quoted(text), error.kind())).hint(
+            "braces and brackets end before the next `/`; a backslash takes the meaning from `*`, `?`, `[` and `{`",
+        )
     })
 }
 
@@ -198,13 +207,30 @@ mod tests {
 
     #[test]
     fn globs() {
-        assert!(
-            compile_glob("/etc/ssh/ssh_host_*")
-                .unwrap()
-                .is_match("/etc/ssh/ssh_host_rsa_key")
-        );
-        assert!(!compile_glob("/etc/*").unwrap().is_match("/etc/ssh/x"));
-        assert!(compile_glob("/etc/[").is_err());
-        assert!(compile_glob("/etc/{a").is_err());
+        for good in [
+            "/etc/ssh/ssh_host_*",
+            "/var/*/x",
+            "/tmp/[a-c]?",
+            "/a/{b,c}",
+            "/etc",
+            "/a\\*b",
+            "/*.bak",
+        ] {
+            assert!(check_glob(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "/",
+            "/*",
+            "/?*",
+            "/{*,x}",
+            "/**",
+            "/etc/**/x",
+            "/etc/[",
+            "/etc/{a",
+            "/{a/b,c}",
+            "/a\\",
+        ] {
+            assert!(check_glob(bad).is_err(), "{bad}");
+        }
     }
 }

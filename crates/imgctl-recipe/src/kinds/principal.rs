@@ -56,16 +56,12 @@ fn check_principal(text: &str) -> Result<(), Complaint> {
         && principal(owner).is_some()
         && principal(group).is_some()
     {
-        return Err(
-            Complaint::error(format!("{} names a user and a group", quoted(text)))
-                .hint(format!("write `owner: {owner}` and `group: {group}`")),
-        );
+        return Err(Complaint::error(format!("{} names a user and a group", quoted(text)))
+            .hint(format!("write `owner: {owner}` and `group: {group}`")));
     }
     if text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty() {
-        return Err(
-            Complaint::error(format!("{} is too large a number", quoted(text)))
-                .hint(format!("the largest is {}", u32::MAX - 1)),
-        );
+        return Err(Complaint::error(format!("{} is too large a number", quoted(text)))
+            .hint(format!("the largest is {}", u32::MAX - 1)));
     }
     Err(invalid_name(text))
 }
@@ -83,11 +79,8 @@ fn check_name(text: &str) -> Result<(), Complaint> {
 }
 
 fn invalid_name(text: &str) -> Complaint {
-    Complaint::error(format!(
-        "{} cannot be the name of a user or group",
-        quoted(text)
-    ))
-    .hint("names have up to 32 letters, digits, `_`, `-` and `.`, and begin with a letter or `_`")
+    Complaint::error(format!("{} cannot be the name of a user or group", quoted(text)))
+        .hint("names have up to 32 letters, digits, `_`, `-` and `.`, and begin with a letter or `_`")
 }
 
 fn check_mode(text: &str) -> Result<(), Complaint> {
@@ -97,10 +90,7 @@ fn check_mode(text: &str) -> Result<(), Complaint> {
     let complaint = Complaint::error(format!("{} is not a mode", quoted(text)));
     let octal = text.strip_prefix("0o").unwrap_or_default();
     Err(if mode_bits(octal).is_some() {
-        complaint.hint(format!(
-            "write `mode: \"0{}\"`",
-            octal.trim_start_matches('0')
-        ))
+        complaint.hint(format!("write `mode: \"0{}\"`", octal.trim_start_matches('0')))
     } else if text.contains(['+', '=', '-']) {
         complaint.hint("symbolic modes are not supported; write all bits, like `mode: \"0644\"`")
     } else {
@@ -123,9 +113,7 @@ mod tests {
         ] {
             assert_eq!(mode_bits(text), Some(bits), "{text}");
         }
-        for text in [
-            "", "7", "75", "0888", "17777", "0o644", "u+x", "-644", "+644", "007777",
-        ] {
+        for text in ["", "7", "75", "0888", "17777", "0o644", "u+x", "-644", "+644", "007777"] {
             assert_eq!(mode_bits(text), None, "{text}");
         }
     }
@@ -135,10 +123,7 @@ mod tests {
         assert_eq!(principal("root"), Some(Principal::Name("root".into())));
         assert_eq!(principal("0"), Some(Principal::Id(0)));
         assert_eq!(principal("4294967294"), Some(Principal::Id(4_294_967_294)));
-        assert_eq!(
-            principal("machine$"),
-            Some(Principal::Name("machine$".into()))
-        );
+        assert_eq!(principal("machine$"), Some(Principal::Name("machine$".into())));
         for text in [
             "",
             "4294967295",

@@ -56,20 +56,17 @@ const OPTIONS: [&str; 23] = [
 
 fn check_key(text: &str) -> Result<(), Complaint> {
     if text.contains("PRIVATE KEY") {
-        return Err(Complaint::error("this is a private key")
-            .hint("give the public one, from the file that ends in `.pub`"));
+        return Err(
+            Complaint::error("this is a private key").hint("give the public one, from the file that ends in `.pub`")
+        );
     }
     // A block scalar ends in a line break.
     let text = text.trim_end_matches('\n');
     if text.contains('\n') {
-        return Err(
-            Complaint::error("a public key is one line").hint("use one list entry for each key")
-        );
+        return Err(Complaint::error("a public key is one line").hint("use one list entry for each key"));
     }
     if text.chars().any(|c| c.is_control() && c != '\t') {
-        return Err(Complaint::error(
-            "a public key cannot contain a control character",
-        ));
+        return Err(Complaint::error("a public key cannot contain a control character"));
     }
     let (options, rest) = split_options(text)?;
     for option in options {
@@ -79,16 +76,16 @@ fn check_key(text: &str) -> Result<(), Complaint> {
     let kind = words.next().unwrap_or_default();
     if kind == "ssh-dss" {
         return Err(
-            Complaint::error("`ssh-dss` keys are refused by every current sshd")
-                .hint("make an `ssh-ed25519` key"),
+            Complaint::error("`ssh-dss` keys are refused by every current sshd").hint("make an `ssh-ed25519` key")
         );
     }
     if !TYPES.contains(&kind) {
         return Err(unknown_type(kind));
     }
     let Some(encoded) = words.next() else {
-        return Err(Complaint::error(format!("there is no key after `{kind}`"))
-            .hint("copy the whole line of the `.pub` file"));
+        return Err(
+            Complaint::error(format!("there is no key after `{kind}`")).hint("copy the whole line of the `.pub` file")
+        );
     };
     check_blob(kind, encoded)
 }
@@ -99,16 +96,14 @@ fn unknown_type(kind: &str) -> Complaint {
             .hint(format!("did you mean `{near}`?"));
     }
     // A word of a misplaced secret is not repeated.
-    Complaint::error("this is not a public SSH key")
-        .hint("it looks like `ssh-ed25519 AAAA… comment`")
+    Complaint::error("this is not a public SSH key").hint("it looks like `ssh-ed25519 AAAA… comment`")
 }
 
 /// The options before the type, and what follows them.
 fn split_options(text: &str) -> Result<(Vec<&str>, &str), Complaint> {
     let text = text.trim_matches([' ', '\t']);
     let first = text.split([' ', '\t']).next().unwrap_or_default();
-    let is_type =
-        first.starts_with("ssh-") || first.starts_with("ecdsa-") || first.starts_with("sk-");
+    let is_type = first.starts_with("ssh-") || first.starts_with("ecdsa-") || first.starts_with("sk-");
     if TYPES.contains(&first) || is_type {
         return Ok((Vec::new(), text));
     }
@@ -129,9 +124,7 @@ fn split_options(text: &str) -> Result<(Vec<&str>, &str), Complaint> {
         escaped = byte == b'\\' && !escaped;
     }
     if in_quotes {
-        return Err(Complaint::error(
-            "a quote in the key's options is not closed",
-        ));
+        return Err(Complaint::error("a quote in the key's options is not closed"));
     }
     Err(unknown_type(text))
 }
@@ -142,11 +135,10 @@ fn check_option(option: &str) -> Result<(), Complaint> {
         return Ok(());
     }
     match nearest(name, OPTIONS.iter().copied().chain(TYPES)) {
-        Some(near) => Err(Complaint::error(format!(
-            "{} is not an option of SSH keys",
-            quoted(name)
-        ))
-        .hint(format!("did you mean `{near}`?"))),
+        Some(near) => Err(
+            Complaint::error(format!("{} is not an option of SSH keys", quoted(name)))
+                .hint(format!("did you mean `{near}`?")),
+        ),
         None => Err(unknown_type(name)),
     }
 }
@@ -154,13 +146,10 @@ fn check_option(option: &str) -> Result<(), Complaint> {
 /// The key begins with its own type: a 32-bit length and the name (RFC 4253, 6.6).
 fn check_blob(kind: &str, encoded: &str) -> Result<(), Complaint> {
     let damaged = |why: &str| {
-        Complaint::error(format!("the key is damaged: {why}"))
-            .hint("copy the whole line of the `.pub` file")
+        Complaint::error(format!("the key is damaged: {why}")).hint("copy the whole line of the `.pub` file")
     };
     let blob = decode_base64(encoded).ok_or_else(|| damaged("it is not base64"))?;
-    let length = blob
-        .first_chunk::<4>()
-        .map(|bytes| u32::from_be_bytes(*bytes));
+    let length = blob.first_chunk::<4>().map(|bytes| u32::from_be_bytes(*bytes));
     let length = length
         .and_then(|length| usize::try_from(length).ok())
         .unwrap_or_default();
@@ -220,8 +209,7 @@ fn decode_base64(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const KEY: &str =
-        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
+    const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f";
 
     #[test]
     fn base64() {

@@ -36,25 +36,19 @@ pub(crate) fn full_name(text: &str) -> String {
 
 fn check_unit(text: &str) -> Result<(), Complaint> {
     const LONGEST: usize = 255;
-    let refuse =
-        |why: &str| Complaint::error(format!("{} is not the name of a unit: {why}", quoted(text)));
+    let refuse = |why: &str| Complaint::error(format!("{} is not the name of a unit: {why}", quoted(text)));
     if text.is_empty() {
         return Err(Complaint::error("the unit's name is empty"));
     }
     if text.contains('/') {
-        return Err(refuse("it has a `/`")
-            .hint("name the unit alone, like `ssh.service`; `files` can put it there"));
+        return Err(refuse("it has a `/`").hint("name the unit alone, like `ssh.service`; `files` can put it there"));
     }
     if text.contains(['*', '?', '[']) {
         return Err(refuse("globs do not work here").hint("name each unit"));
     }
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '-' | '_' | '.' | '\\' | '@');
     if let Some(bad) = text.chars().find(|c| !allowed(*c)) {
-        return Err(refuse(&format!(
-            "{} cannot be in it",
-            quoted(&bad.to_string())
-        )));
+        return Err(refuse(&format!("{} cannot be in it", quoted(&bad.to_string()))));
     }
     if full_name(text).len() > LONGEST {
         return Err(refuse("it is longer than 255 characters"));

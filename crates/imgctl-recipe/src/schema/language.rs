@@ -23,13 +23,7 @@ reset: { profile: golden }
         )
         .required()
         .also(&["api_version", "version"]),
-        Key::new(
-            "kind",
-            Shape::Choice(&["Recipe"]),
-            "Recipe",
-            "What the document is.",
-        )
-        .required(),
+        Key::new("kind", Shape::Choice(&["Recipe"]), "Recipe", "What the document is.").required(),
         Key::new(
             "metadata",
             Shape::Table(&METADATA),
@@ -187,7 +181,7 @@ files:
             "path",
             Shape::Text(&kinds::GUEST_PATH),
             "/etc/motd",
-            "The absolute path in the guest; with `state: absent` a glob (`*`, `?`, `[…]`, `{a,b}`, `**`).",
+            "The absolute path in the guest; with `state: absent` a glob (`*`, `?`, `[…]`, `{a,b}`) in which `*` does not match `/` or a name that begins with `.`.",
         )
         .required()
         .also(&["dest", "destination", "dst", "name", "to"]),
@@ -465,14 +459,9 @@ static IMAGE: Table = Table {
         )
         .required()
         .also(&["file", "name", "dest"]),
-        Key::new(
-            "format",
-            Shape::Choice(FORMATS),
-            "raw",
-            "As in `outputs.defaults`.",
-        )
-        .default("that of `defaults`")
-        .also(&["type"]),
+        Key::new("format", Shape::Choice(FORMATS), "raw", "As in `outputs.defaults`.")
+            .default("that of `defaults`")
+            .also(&["type"]),
         Key::new(
             "compression",
             Shape::Table(&COMPRESSION),

@@ -30,10 +30,7 @@ impl Table {
 
     /// The names of the keys that do something, for hints.
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        let supported = self
-            .keys
-            .iter()
-            .filter(|key| !matches!(key.shape, Shape::Later));
+        let supported = self.keys.iter().filter(|key| !matches!(key.shape, Shape::Later));
         supported.map(|key| key.name).collect()
     }
 }
@@ -56,12 +53,7 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    const fn new(
-        name: &'static str,
-        shape: Shape,
-        example: &'static str,
-        about: &'static str,
-    ) -> Self {
+    const fn new(name: &'static str, shape: Shape, example: &'static str, about: &'static str) -> Self {
         Self {
             name,
             shape,

@@ -7,11 +7,14 @@ use super::Context;
 use crate::HostFileError;
 use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
-use crate::kinds::{compile, compile_glob, glob_part, mode_bits, principal};
+use crate::kinds::{check_glob, compile, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
 
 /// The keys that say what is at a path; an entry has one of them at most.
 const DEEDS: [&str; 5] = ["content", "source", "target", "append", "line"];
+
+/// Compiling an expression can take milliseconds.
+const MAX_EXPRESSIONS: usize = 256;
 
 /// The keys that say whose it is.
 const METADATA: [&str; 3] = ["mode", "owner", "group"];
@@ -59,7 +62,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
         return None;
     }
     let deed = single_deed(entry, context);
-    lone_match(entry, context);
+    let pattern = pattern(entry, context);
     match (kind, deed) {
         (Some("directory"), Some(deed)) => {
             let complaint = Complaint::error(format!("a directory has no `{deed}`"));
@@ -70,32 +73,21 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
         (Some("symlink"), Some("target")) | (None, Some("target")) => symlink(entry, context),
         (Some("symlink"), Some(deed)) => {
             let complaint = Complaint::error(format!("a symbolic link has no `{deed}`"));
-            report_key(
-                entry,
-                deed,
-                complaint.hint("say where it leads by `target`"),
-                context,
-            );
+            report_key(entry, deed, complaint.hint("say where it leads by `target`"), context);
             None
         }
         (Some("symlink"), None) if entry.is_incomplete() => None,
         (Some("symlink"), None) => {
-            let complaint =
-                Complaint::error("a symbolic link needs a `target`").hint("add `target: …`");
+            let complaint = Complaint::error("a symbolic link needs a `target`").hint("add `target: …`");
             context.report(place, complaint);
             None
         }
         (Some(_), Some("target")) => {
             let complaint = Complaint::error("a regular file has no `target`");
-            report_key(
-                entry,
-                "target",
-                complaint.hint("write `type: symlink`"),
-                context,
-            );
+            report_key(entry, "target", complaint.hint("write `type: symlink`"), context);
             None
         }
-        (_, Some(deed)) => regular(entry, deed, context),
+        (_, Some(deed)) => regular(entry, deed, pattern, context),
         (Some(_), None) if entry.is_incomplete() => None,
         (Some(_), None) => {
             let complaint = Complaint::error("a regular file needs `content`, `source`, `append` or `line`")
@@ -121,18 +113,34 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
         let complaint = Complaint::error(format!("`{other}` contradicts `{first}` in line {line}"));
         context.report(
             &place,
-            complaint
-                .hint("keep one of them; entries apply in order, so two can follow each other"),
+            complaint.hint("keep one of them; entries apply in order, so two can follow each other"),
         );
     }
     Some(first)
 }
 
-fn lone_match(entry: &Fields<'_>, context: &mut Context<'_, '_>) {
+/// The expression of `match`, which only makes sense with a `line`.
+fn pattern(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<LinePattern> {
     if entry.has("match") && !entry.has("line") {
-        let complaint = Complaint::error("`match` needs a `line`")
-            .hint("add `line: …`, which takes the match's place");
+        let complaint = Complaint::error("`match` needs a `line`").hint("add `line: …`, which takes the match's place");
         report_key(entry, "match", complaint, context);
+    }
+    let (text, place) = entry.text("match")?;
+    context.expressions += 1;
+    if context.expressions > MAX_EXPRESSIONS {
+        let complaint = Complaint::error(format!(
+            "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
+        ))
+        .hint("edit the file here and name it by `source`");
+        context.report(place, complaint);
+        return None;
+    }
+    match compile(text) {
+        Ok(regex) => Some(LinePattern(regex)),
+        Err(complaint) => {
+            context.report(place, complaint);
+            None
+        }
     }
 }
 
@@ -148,15 +156,19 @@ fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileActio
 
 fn symlink(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
     if entry.has("mode") {
-        let complaint =
-            Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
+        let complaint = Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
         report_key(entry, "mode", complaint, context);
     }
     let (target, _) = entry.text("target")?;
     Some(FileAction::Symlink(target.to_owned()))
 }
 
-fn regular(entry: &Fields<'_>, deed: &str, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn regular(
+    entry: &Fields<'_>,
+    deed: &str,
+    pattern: Option<LinePattern>,
+    context: &mut Context<'_, '_>,
+) -> Option<FileAction> {
     let (text, place) = entry.text(deed)?;
     match deed {
         "content" => Some(FileAction::Content(Content::Inline(text.to_owned()))),
@@ -167,15 +179,10 @@ fn regular(entry: &Fields<'_>, deed: &str, context: &mut Context<'_, '_>) -> Opt
             None
         }
         "append" => Some(FileAction::Append(text.to_owned())),
-        _ => {
-            let pattern = entry
-                .text("match")
-                .and_then(|(pattern, _)| compile(pattern).ok());
-            Some(FileAction::Line {
-                line: text.to_owned(),
-                replaces: pattern.map(LinePattern),
-            })
-        }
+        _ => Some(FileAction::Line {
+            line: text.to_owned(),
+            replaces: pattern,
+        }),
     }
 }
 
@@ -199,11 +206,7 @@ fn source(text: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<Co
     }
 }
 
-fn metadata_only(
-    entry: &Fields<'_>,
-    place: &Place,
-    context: &mut Context<'_, '_>,
-) -> Option<FileAction> {
+fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
     if METADATA.iter().any(|key| entry.has(key)) {
         return Some(FileAction::Metadata);
     }
@@ -218,14 +221,7 @@ fn metadata_only(
 /// What a path can be depends on what is done there.
 fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_, '_>) {
     let complaint = match action {
-        FileAction::Absent => match compile_glob(path) {
-            Err(complaint) => Some(complaint),
-            Ok(_) if matches!(path, "/" | "/*" | "/**" | "/**/*" | "/**/") => {
-                let message = format!("{} would remove the whole guest", quoted(path));
-                Some(Complaint::error(message).hint("name what to remove"))
-            }
-            Ok(_) => None,
-        },
+        FileAction::Absent => check_glob(path).err(),
         FileAction::Directory | FileAction::Metadata => literal(path),
         _ if path.ends_with('/') => {
             let message = format!("{} is a directory", quoted(path));
@@ -246,9 +242,7 @@ fn literal(path: &str) -> Option<Complaint> {
 
 fn directory_hint(deed: &str) -> &'static str {
     match deed {
-        "source" => {
-            "copying directories is not supported yet: name each file in an entry of its own"
-        }
+        "source" => "copying directories is not supported yet: name each file in an entry of its own",
         "target" => "write `type: symlink`",
         _ => "remove `type: directory` to make it a regular file",
     }
@@ -270,13 +264,7 @@ struct Seen {
 }
 
 impl Seen {
-    fn check(
-        &mut self,
-        path: &str,
-        action: &FileAction,
-        place: &Place,
-        context: &mut Context<'_, '_>,
-    ) {
+    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_, '_>) {
         let line = context.line(place);
         if *action == FileAction::Metadata {
             if let Some(first) = self.metadata.insert(path.to_owned(), line) {
@@ -300,14 +288,8 @@ impl Seen {
             Some(("absent", _)) if what != "absent" => {}
             Some((before, first)) if before == what => self.twice(path, first, place, context),
             Some((before, first)) => {
-                let message = format!(
-                    "{} is {what} here, but {before} in line {first}",
-                    quoted(path)
-                );
-                context.report(
-                    place,
-                    Complaint::error(message).hint("remove one of the two entries"),
-                );
+                let message = format!("{} is {what} here, but {before} in line {first}", quoted(path));
+                context.report(place, Complaint::error(message).hint("remove one of the two entries"));
             }
         }
     }
@@ -317,22 +299,13 @@ impl Seen {
             return;
         };
         if matches!(*what, "a directory" | "a symbolic link") {
-            let message = format!(
-                "{} gets text here, but is {what} in line {first}",
-                quoted(path)
-            );
-            context.report(
-                place,
-                Complaint::error(message).hint("remove one of the two entries"),
-            );
+            let message = format!("{} gets text here, but is {what} in line {first}", quoted(path));
+            context.report(place, Complaint::error(message).hint("remove one of the two entries"));
         }
     }
 
     fn twice(&self, path: &str, first: usize, place: &Place, context: &mut Context<'_, '_>) {
         let message = format!("{} is set twice, first in line {first}", quoted(path));
-        context.report(
-            place,
-            Complaint::error(message).hint("merge the two entries"),
-        );
+        context.report(place, Complaint::error(message).hint("merge the two entries"));
     }
 }

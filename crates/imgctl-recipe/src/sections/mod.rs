@@ -15,6 +15,8 @@ use crate::plan::{Plan, Sourced};
 struct Context<'c, 's> {
     findings: &'c mut Findings<'s>,
     host: &'c dyn HostFiles,
+    /// How many regular expressions were compiled.
+    expressions: usize,
 }
 
 impl Context<'_, '_> {
@@ -35,7 +37,11 @@ impl Context<'_, '_> {
 
 /// Makes the plan; it is only good when no finding is an error.
 pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings<'_>, host: &dyn HostFiles) -> Plan {
-    let mut context = Context { findings, host };
+    let mut context = Context {
+        findings,
+        host,
+        expressions: 0,
+    };
     let metadata = fields.table("metadata");
     let name = metadata.and_then(|(metadata, _)| metadata.text("name"));
     let hostname = fields.text("hostname");

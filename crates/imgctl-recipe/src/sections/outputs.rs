@@ -6,8 +6,7 @@ use super::Context;
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Place};
 use crate::plan::{
-    ChecksumKind, Compression, CompressionKind, OutputDefaults, OutputFormat, OutputImage, Outputs,
-    Sourced,
+    ChecksumKind, Compression, CompressionKind, OutputDefaults, OutputFormat, OutputImage, Outputs, Sourced,
 };
 
 /// The highest level that zlib has.
@@ -41,11 +40,7 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Out
     outputs
 }
 
-fn image(
-    item: &Checked<'_>,
-    defaults: &OutputDefaults,
-    context: &mut Context<'_, '_>,
-) -> Option<Sourced<OutputImage>> {
+fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_, '_>) -> Option<Sourced<OutputImage>> {
     let Value::Table(entry) = &item.value else {
         return None;
     };
@@ -53,22 +48,14 @@ fn image(
     let own_format = format(entry);
     let format = own_format.map(|(format, _)| format).or(defaults.format);
     let compresses = own.filter(|compression| compression.kind != CompressionKind::None);
-    if let (Some(OutputFormat::Raw), Some(_), Some(place)) =
-        (format, compresses, entry.key_place("compression"))
-    {
+    if let (Some(OutputFormat::Raw), Some(_), Some(place)) = (format, compresses, entry.key_place("compression")) {
         context.report(
             place,
-            Complaint::error("a raw image cannot be compressed")
-                .hint("remove `compression`, or write `format: qcow2`"),
+            Complaint::error("a raw image cannot be compressed").hint("remove `compression`, or write `format: qcow2`"),
         );
     }
     let (path, path_place) = entry.text("path")?;
-    check_extension(
-        path,
-        format,
-        own_format.map_or(path_place, |(_, place)| place),
-        context,
-    );
+    check_extension(path, format, own_format.map_or(path_place, |(_, place)| place), context);
     let image = OutputImage {
         path: PathBuf::from(path),
         format,
@@ -81,12 +68,7 @@ fn image(
 }
 
 /// A name that says the other format misleads whoever gets the file.
-fn check_extension(
-    path: &str,
-    format: Option<OutputFormat>,
-    place: &Place,
-    context: &mut Context<'_, '_>,
-) {
+fn check_extension(path: &str, format: Option<OutputFormat>, place: &Place, context: &mut Context<'_, '_>) {
     let path = path.to_ascii_lowercase();
     let (is, other) = match format {
         Some(OutputFormat::Raw) if path.ends_with(".qcow2") => ("raw", "qcow2"),
@@ -95,10 +77,8 @@ fn check_extension(
     };
     context.report(
         place,
-        Complaint::warning(format!(
-            "the image is {is}, but its name ends in `.{other}`"
-        ))
-        .hint(format!("write `format: {other}`, or another name")),
+        Complaint::warning(format!("the image is {is}, but its name ends in `.{other}`"))
+            .hint(format!("write `format: {other}`, or another name")),
     );
 }
 
@@ -121,8 +101,7 @@ fn compression(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Comp
     let level = compression.integer("level");
     match (kind, level) {
         (CompressionKind::None, Some((_, place))) => {
-            let complaint =
-                Complaint::error("`level` says nothing with `type: none`").hint("remove `level`");
+            let complaint = Complaint::error("`level` says nothing with `type: none`").hint("remove `level`");
             context.report(place, complaint);
         }
         (CompressionKind::Zlib, Some((level, place))) if level > ZLIB_LEVEL_MAX => {
@@ -144,8 +123,7 @@ fn checksums(defaults: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Checks
             _ => ChecksumKind::Sha256,
         };
         if kinds.contains(&kind) {
-            let complaint =
-                Complaint::warning(format!("`{name}` is listed twice")).hint("remove one");
+            let complaint = Complaint::warning(format!("`{name}` is listed twice")).hint("remove one");
             context.report(place, complaint);
             continue;
         }

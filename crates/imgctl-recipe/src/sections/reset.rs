@@ -17,8 +17,7 @@ pub(super) fn reset(fields: &Fields<'_>, context: &Context<'_, '_>) -> Option<So
         _ => MachineId::Empty,
     };
     let named = ResetOperation::ALL.iter().copied();
-    let operations =
-        named.filter_map(|operation| Some((operation, section.boolean(operation.key())?)));
+    let operations = named.filter_map(|operation| Some((operation, section.boolean(operation.key())?)));
     let reset = Reset {
         profile,
         machine_id,
@@ -39,10 +38,7 @@ mod tests {
         };
         for operation in ResetOperation::ALL {
             assert!(
-                matches!(
-                    reset.key(operation.key()).map(|key| &key.shape),
-                    Some(Shape::Boolean)
-                ),
+                matches!(reset.key(operation.key()).map(|key| &key.shape), Some(Shape::Boolean)),
                 "{operation:?}"
             );
         }

@@ -15,27 +15,17 @@ pub(super) fn services(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Se
     let enable = units(section, "enable", context);
     let disable = units(section, "disable", context);
     let mask = units(section, "mask", context);
-    let enabled: BTreeMap<_, _> = enable
-        .iter()
-        .map(|unit| (&unit.value, unit.origin.line))
-        .collect();
+    let enabled: BTreeMap<_, _> = enable.iter().map(|unit| (&unit.value, unit.origin.line)).collect();
     for list in ["disable", "mask"] {
         for (name, place) in section.texts(list) {
             let unit = full_name(name);
             if let Some(line) = enabled.get(&unit) {
                 let message = format!("`{unit}` is in `{list}` and in `enable` (line {line})");
-                context.report(
-                    place,
-                    Complaint::error(message).hint("remove it from one of them"),
-                );
+                context.report(place, Complaint::error(message).hint("remove it from one of them"));
             }
         }
     }
-    Services {
-        enable,
-        disable,
-        mask,
-    }
+    Services { enable, disable, mask }
 }
 
 fn units(section: &Fields<'_>, list: &str, context: &mut Context<'_, '_>) -> Vec<Sourced<String>> {

@@ -18,10 +18,8 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
         if let Some(first) = seen.insert(name, context.line(name_place)) {
             context.report(
                 name_place,
-                Complaint::error(format!(
-                    "the user `{name}` is listed twice, first in line {first}"
-                ))
-                .hint("merge the two entries"),
+                Complaint::error(format!("the user `{name}` is listed twice, first in line {first}"))
+                    .hint("merge the two entries"),
             );
         }
         let user = User {
@@ -41,8 +39,7 @@ fn keys(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<String> {
         if let Some(first) = seen.insert(key, context.line(place)) {
             context.report(
                 place,
-                Complaint::warning(format!("this key is listed twice, first in line {first}"))
-                    .hint("remove one"),
+                Complaint::warning(format!("this key is listed twice, first in line {first}")).hint("remove one"),
             );
             continue;
         }

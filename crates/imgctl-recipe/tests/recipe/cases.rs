@@ -12,10 +12,7 @@ use crate::{Folder, compare, files};
 fn shown(outcome: &Outcome, text: &[u8]) -> String {
     let mut out = String::new();
     for finding in &outcome.findings {
-        let marked = String::from_utf8_lossy(
-            text.get(finding.span.clone())
-                .expect("a span is inside the text"),
-        );
+        let marked = String::from_utf8_lossy(text.get(finding.span.clone()).expect("a span is inside the text"));
         writeln!(out, "{finding}").unwrap();
         writeln!(out, "    at {:?}, key {:?}", marked, finding.origin.key).unwrap();
         if let Some(hint) = &finding.hint {
@@ -41,16 +38,11 @@ fn findings_are_as_stored() {
             .filter(|finding| finding.severity == Severity::Error)
             .count();
         assert_eq!(outcome.plan.is_none(), errors > 0, "{}", path.display());
-        assert!(
-            !outcome.findings.is_empty(),
-            "{} has no finding",
-            path.display()
-        );
+        assert!(!outcome.findings.is_empty(), "{} has no finding", path.display());
         for finding in &outcome.findings {
             check_style(&finding.message);
         }
-        if let Err(difference) = compare(&path.with_extension("findings"), &shown(&outcome, &text))
-        {
+        if let Err(difference) = compare(&path.with_extension("findings"), &shown(&outcome, &text)) {
             failures.push(difference);
         }
     }
@@ -60,24 +52,14 @@ fn findings_are_as_stored() {
 /// Lower case at the start, no period at the end, one line.
 fn check_style(message: &str) {
     let first = message.chars().next().expect("a message says something");
-    assert!(
-        !first.is_uppercase() || message.starts_with("YAML"),
-        "{message}"
-    );
-    assert!(
-        !message.ends_with('.') && !message.contains('\n'),
-        "{message}"
-    );
+    assert!(!first.is_uppercase() || message.starts_with("YAML"), "{message}");
+    assert!(!message.ends_with('.') && !message.contains('\n'), "{message}");
 }
 
 #[test]
 fn every_expectation_has_a_case() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases");
     for path in files(&folder, ".findings") {
-        assert!(
-            path.with_extension("yaml").exists(),
-            "{} has no recipe",
-            path.display()
-        );
+        assert!(path.with_extension("yaml").exists(), "{} has no recipe", path.display());
     }
 }

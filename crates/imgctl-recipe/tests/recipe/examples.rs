@@ -3,9 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgctl_recipe::{
-    Content, FileAction, MachineId, Plan, Principal, RecipeSource, ResetOperation, read,
-};
+use imgctl_recipe::{Content, FileAction, MachineId, Plan, Principal, RecipeSource, ResetOperation, read};
 
 use crate::{Folder, files, repository};
 
@@ -58,10 +56,7 @@ fn every_section_is_in_the_plan() {
     let services = |units: &[imgctl_recipe::Sourced<String>]| -> Vec<String> {
         units.iter().map(|unit| unit.value.clone()).collect()
     };
-    assert_eq!(
-        services(&plan.services.enable),
-        ["ssh.service", "fstrim.timer"]
-    );
+    assert_eq!(services(&plan.services.enable), ["ssh.service", "fstrim.timer"]);
     assert_eq!(services(&plan.services.disable), ["apt-daily.timer"]);
     assert_eq!(services(&plan.services.mask), ["ctrl-alt-del.target"]);
     let reset = plan.reset.unwrap().value;
@@ -109,13 +104,7 @@ fn every_kind_of_file_is_in_the_plan() {
     };
     assert_eq!(line, "GRUB_TIMEOUT=1");
     assert!(replaces.as_ref().unwrap().0.is_match(b"GRUB_TIMEOUT=5"));
-    assert_eq!(
-        (&files[7].action, files[7].mode),
-        (&FileAction::Metadata, Some(0o600))
-    );
-    assert_eq!(
-        files[8].action,
-        FileAction::Content(Content::Inline(String::new()))
-    );
+    assert_eq!((&files[7].action, files[7].mode), (&FileAction::Metadata, Some(0o600)));
+    assert_eq!(files[8].action, FileAction::Content(Content::Inline(String::new())));
     assert_eq!(plan.files[8].origin.key, "files[8]");
 }

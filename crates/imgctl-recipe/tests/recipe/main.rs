@@ -1,9 +1,6 @@
 //! Recipes as their writers have them: cases with their findings, the examples, and hostile input.
 
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot read its files has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot read its files has failed")]
 
 mod cases;
 mod examples;
@@ -54,15 +51,12 @@ fn compare(path: &Path, actual: &str) -> Result<(), String> {
 
 /// A path from the repository's root.
 fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
 /// The files of a folder that end like this, sorted.
 fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
-    let entries =
-        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.to_string_lossy().ends_with(ending));
     paths.sort();

@@ -39,10 +39,8 @@ pub(crate) fn cat(ui: &Ui, args: &CatArgs) -> CommandResult {
     let opened = imgctl_core::open_guest(&args.image, &args.input.options())?;
     let tree = opened.tree();
     // Nothing is printed when one of them is missing.
-    let nodes: Vec<TreeNode> = paths
-        .iter()
-        .map(|path| regular_file(tree, path, &args.image))
-        .collect::<CommandResult<_>>()?;
+    let nodes: CommandResult<Vec<TreeNode>> = paths.iter().map(|path| regular_file(tree, path, &args.image)).collect();
+    let nodes = nodes.map_err(|error| super::explain(ui, &opened, error))?;
     let mut out = ui.data();
     for (path, node) in paths.iter().zip(nodes) {
         copy(&mut out, tree, node, path, &args.image)?;

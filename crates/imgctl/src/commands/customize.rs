@@ -19,14 +19,14 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml --dry-run
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
-  imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free       only repack
+  imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
 
-Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D deleted), or the \
-receipt with --json. The summary and warnings go to standard error.
+Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D \
+deleted), or the receipt with --json. The summary and warnings go to standard error.
 
 Environment:
-  SOURCE_DATE_EPOCH  The time that changes are stamped with, in seconds since 1970 [default: the newest time that \
-the image's filesystems record]";
+  SOURCE_DATE_EPOCH  Time to stamp changes with, in seconds since 1970
+                     [default: the newest time that the image's filesystems record]";
 
 /// Change what is inside an image and write a new one
 ///
@@ -94,7 +94,10 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
     let receipt = run(ui, &options)?;
     if let Some(path) = &args.receipt {
         let json = super::json(&receipt)?;
-        host_files::write_whole("receipt", path, json.as_bytes())?;
+        host_files::write_whole("receipt", path, json.as_bytes()).map_err(|error| match &receipt.output {
+            Some(output) => error.hint(format!("the output {} is complete all the same", output.path)),
+            None => error,
+        })?;
     }
     if args.json {
         return super::print_json(ui, &receipt);

@@ -51,7 +51,8 @@ struct Entry {
 pub(crate) fn ls(ui: &Ui, args: &LsArgs) -> CommandResult {
     let path = super::guest_path(args.path.as_bytes())?;
     let opened = imgctl_core::open_guest(&args.image, &args.input.options())?;
-    let entries = entries(opened.tree(), &path, args.recursive).map_err(|source| cannot(&path, args, source))?;
+    let entries = entries(opened.tree(), &path, args.recursive)
+        .map_err(|source| super::explain(ui, &opened, cannot(&path, args, source)))?;
     if args.json {
         let records: Vec<Record> = entries.iter().map(Record::new).collect();
         return super::print_json(ui, &records);

@@ -10,7 +10,7 @@ mod summary;
 use crate::command_error::{CommandError, CommandResult};
 use crate::ui::{Ui, is_harmful};
 use clap::{Args, ValueEnum};
-use imgctl_core::{ImageFormat, InputOptions};
+use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
 use imgctl_vfs::{FileKind, GuestPath};
 use serde::Serialize;
 use std::io::Write as _;
@@ -85,6 +85,14 @@ fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
     GuestPath::new(path).map_err(|error| {
         CommandError::usage(error.to_string()).hint("paths inside the guest begin with a slash: /etc/os-release")
     })
+}
+
+/// Tells what is odd about an image, where something in it was not found: that may be why.
+fn explain(ui: &Ui, opened: &OpenedGuest, error: CommandError) -> CommandError {
+    for warning in opened.warnings() {
+        ui.warning(warning);
+    }
+    error
 }
 
 /// The word for a kind of node, the same as in receipts.

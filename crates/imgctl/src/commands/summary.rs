@@ -3,10 +3,11 @@
 use super::kind_name;
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
-use imgctl_core::Receipt;
 use imgctl_core::guest::{Change, ChangeKind, Snapshot};
+use imgctl_core::{Receipt, VerifierRecord};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// One line per change: `A /etc/x 0644 0:0 12 B`, `M /etc/y mode 0644→0600`, `D /etc/z`.
@@ -118,11 +119,7 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
     rows.push(row("clock", &format!("{} UTC", date_and_time(receipt.reference_time))));
     rows.push(row("changes", &count_text(&receipt.changes)));
     if !receipt.verified_by.is_empty() {
-        let readers = receipt.verified_by.iter();
-        let readers: Vec<String> = readers
-            .map(|reader| format!("{} by {}", reader.mount, reader.reader))
-            .collect();
-        rows.push(row("verified", &readers.join(", ")));
+        rows.push(row("verified", &verified_text(&receipt.verified_by)));
     }
     match &receipt.output {
         Some(output) => {
@@ -172,8 +169,24 @@ fn count_text(changes: &[Change]) -> String {
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
+/// `/ by imgctl and ext4-view, /boot by imgctl`.
+fn verified_text(verified_by: &[VerifierRecord]) -> String {
+    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for record in verified_by {
+        readers.entry(&record.mount).or_default().push(&record.reader);
+    }
+    let mounts: Vec<String> = readers
+        .iter()
+        .map(|(mount, readers)| format!("{mount} by {}", readers.join(" and ")))
+        .collect();
+    mounts.join(", ")
+}
+
 fn time_text(receipt: &Receipt) -> String {
-    let seconds = |milliseconds: u64| format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
+    let seconds = |milliseconds: u64| match milliseconds {
+        0..1000 => format!("{milliseconds} ms"),
+        _ => format!("{}.{} s", milliseconds / 1000, milliseconds % 1000 / 100),
+    };
     let total: u64 = receipt.stages.iter().map(|stage| stage.milliseconds).sum();
     // Stages too short to matter are left out.
     let long = receipt.stages.iter().filter(|stage| stage.milliseconds >= 100);
@@ -183,5 +196,123 @@ fn time_text(receipt: &Receipt) -> String {
     match stages.as_slice() {
         [] => seconds(total),
         stages => format!("{} ({})", seconds(total), stages.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imgctl_vfs::{MetadataChange, ModelFs, NewNode, NodeId, ReadFs as _, Timestamp, Tree, WriteFs};
+
+    const PATH: &str = "/evil\x1b[2J\nD !";
+
+    fn new_node(kind: FileKind) -> NewNode {
+        NewNode {
+            kind,
+            mode: 0o640,
+            uid: 0,
+            gid: 42,
+            target: Vec::new(),
+        }
+    }
+
+    /// The state of a node of this kind, after `edit`.
+    fn state(new: &NewNode, edit: impl FnOnce(&mut ModelFs, NodeId)) -> Option<Snapshot> {
+        let mut fs = ModelFs::new(Timestamp::from_seconds(0));
+        let root = fs.root();
+        let node = fs.create(root, &PATH.as_bytes()[1..], new).unwrap();
+        edit(&mut fs, node);
+        let tree = Tree::new("test", Box::new(fs));
+        let found = tree.resolve_link(&GuestPath::new(PATH).unwrap()).unwrap();
+        Some(Snapshot::take(&tree, &found.path, found.node).unwrap())
+    }
+
+    fn file(content: &str) -> Option<Snapshot> {
+        state(&new_node(FileKind::File), |fs, node| {
+            fs.write_at(node, 0, content.as_bytes()).unwrap()
+        })
+    }
+
+    fn line(kind: ChangeKind, before: Option<Snapshot>, after: Option<Snapshot>) -> String {
+        change_line(&Change {
+            path: GuestPath::new(PATH).unwrap(),
+            partition: "partition 1".to_owned(),
+            kind,
+            before,
+            after,
+        })
+    }
+
+    #[test]
+    fn every_change_is_one_line_whatever_its_name() {
+        let link = NewNode {
+            target: b"\x1b]0;x".to_vec(),
+            ..new_node(FileKind::Symlink)
+        };
+        let plain = |kind| state(&new_node(kind), |_, _| {});
+        for (line, expected) in [
+            (
+                line(ChangeKind::Added, None, file("hello")),
+                "A /evil\\x1b[2J\\x0aD ! 0640 0:42 5 B",
+            ),
+            (
+                line(ChangeKind::Added, None, plain(FileKind::Directory)),
+                "A /evil\\x1b[2J\\x0aD !/ 0640 0:42",
+            ),
+            (
+                line(ChangeKind::Added, None, plain(FileKind::Fifo)),
+                "A /evil\\x1b[2J\\x0aD ! 0640 0:42 fifo",
+            ),
+            (
+                line(ChangeKind::Added, None, state(&link, |_, _| {})),
+                "A /evil\\x1b[2J\\x0aD ! -> \\x1b]0;x",
+            ),
+            (
+                line(ChangeKind::Removed, file("hello"), None),
+                "D /evil\\x1b[2J\\x0aD !",
+            ),
+            (
+                line(ChangeKind::Modified, file(""), plain(FileKind::Directory)),
+                "M /evil\\x1b[2J\\x0aD !/ file→directory 0640 0:42",
+            ),
+        ] {
+            assert_eq!(line, expected);
+        }
+    }
+
+    #[test]
+    fn modifications_name_what_differs() {
+        let edited = |change: MetadataChange| {
+            state(&new_node(FileKind::File), |fs, node| {
+                fs.write_at(node, 0, b"hello").unwrap();
+                fs.set_metadata(node, &change).unwrap();
+            })
+        };
+        let xattr = state(&new_node(FileKind::File), |fs, node| {
+            fs.write_at(node, 0, b"hello").unwrap();
+            fs.set_xattr(node, b"user.a\n", b"x").unwrap();
+        });
+        let mode = MetadataChange {
+            mode: Some(0o4755),
+            ..MetadataChange::default()
+        };
+        let owner = MetadataChange {
+            uid: Some(7),
+            ..MetadataChange::default()
+        };
+        let time = MetadataChange {
+            modified: Some(Timestamp::from_seconds(9)),
+            ..MetadataChange::default()
+        };
+        for (after, expected) in [
+            (file("hello, world"), "content 5 B→12 B"),
+            (file("HELLO"), "content"),
+            (edited(mode), "mode 0640→4755"),
+            (edited(owner), "owner 0:42→7:42"),
+            (edited(time), "time"),
+            (xattr, "xattr user.a\\x0a"),
+        ] {
+            assert_eq!(difference(&file("hello").unwrap(), &after.unwrap()), expected);
+        }
     }
 }

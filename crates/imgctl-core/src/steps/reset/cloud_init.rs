@@ -1,0 +1,135 @@
+//! `cloud_init`: as `cloud-init clean --logs --seed`, so that the next boot is its first.
+
+use super::Operation;
+use super::sweep;
+use crate::guest::{Guest, MAX_TEXT_BYTES};
+use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use imgctl_recipe::{Plan, ResetOperation};
+use imgctl_vfs::GuestPath;
+use std::collections::BTreeSet;
+
+pub(in crate::steps) const SPEC: StepSpec = StepSpec {
+    name: "cloud-init",
+    heading: Heading::Reset,
+    help: "remove cloud-init's state, seed and logs, so that it starts anew",
+    build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::CloudInit, run),
+};
+
+pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
+    sweep::empty(guest, &fixed("/var/lib/cloud"))?;
+    for log in CloudConfig::read(guest)?.logs {
+        if log.is_within(&fixed("/var/log")) {
+            sweep::remove_file(guest, &log)?;
+        }
+    }
+    let scripts = guest.glob("/etc/cloud/clean.d/*")?;
+    let mut scripts: Vec<GuestPath> = scripts;
+    scripts.retain(|script| script.file_name() != Some(b"README"));
+    for script in scripts {
+        guest.warn(format!("{script} is not run; `cloud-init clean` would have"));
+    }
+    Ok(())
+}
+
+/// The few settings of cloud-init that matter here.
+#[derive(Debug, Default)]
+pub(super) struct CloudConfig {
+    /// `datasource_list`, if any file sets one; the last one counts.
+    pub(super) datasources: Option<Vec<String>>,
+    /// Where it logs to.
+    pub(super) logs: BTreeSet<GuestPath>,
+}
+
+impl CloudConfig {
+    /// Reads /etc/cloud/cloud.cfg and what lies in cloud.cfg.d, by name.
+    pub(super) fn read(guest: &Guest) -> Outcome<Self> {
+        let mut config = Self::default();
+        let defaults = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
+        config.logs.extend(defaults.map(fixed));
+        let mut files = vec![fixed("/etc/cloud/cloud.cfg")];
+        files.extend(guest.glob("/etc/cloud/cloud.cfg.d/*.cfg")?);
+        for file in files {
+            let text = guest.read(&file, MAX_TEXT_BYTES)?.unwrap_or_default();
+            config.add(&String::from_utf8_lossy(&text));
+        }
+        Ok(config)
+    }
+
+    /// Reads one file: top-level keys in the forms that distributions and people write.
+    fn add(&mut self, text: &str) {
+        let lines: Vec<&str> = text
+            .lines()
+            .map(|line| line.split(" #").next().unwrap_or_default())
+            .collect();
+        for (index, line) in lines.iter().enumerate() {
+            if let Some(rest) = line.strip_prefix("datasource_list:") {
+                self.datasources = Some(list(rest, &lines[index + 1..]));
+            } else if let Some(rest) = line.strip_prefix("def_log_file:") {
+                self.logs.extend(GuestPath::new(unquoted(rest)));
+            } else if line.contains("tee ") || line.contains('>') {
+                let words = line.split([' ', '\'', '"', '>', ',', '}']);
+                let paths = words.filter(|word| word.starts_with("/var/log/"));
+                self.logs.extend(paths.filter_map(|path| GuestPath::new(path).ok()));
+            }
+        }
+    }
+}
+
+/// The words of a flow list, which may go on in further lines, or of a block list below its key.
+fn list(rest: &str, below: &[&str]) -> Vec<String> {
+    let flow = rest.trim_start();
+    let text = match flow.strip_prefix('[') {
+        Some(inner) => {
+            let whole = std::iter::once(inner).chain(below.iter().copied());
+            let whole = whole.collect::<Vec<_>>().join(" ");
+            whole.split(']').next().unwrap_or_default().replace(',', " ")
+        }
+        None => {
+            let items = below.iter().map(|line| line.trim_start());
+            let items = items.take_while(|line| line.starts_with("- ") || line.is_empty() || line.starts_with('#'));
+            let items = items.filter_map(|line| line.strip_prefix("- "));
+            items.collect::<Vec<_>>().join(" ")
+        }
+    };
+    text.split_whitespace().map(|word| unquoted(word).to_owned()).collect()
+}
+
+fn unquoted(word: &str) -> &str {
+    word.trim().trim_matches(['"', '\''])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_in_every_form() {
+        for (text, expected) in [
+            ("datasource_list: [ NoCloud, None ]\n", Some(vec!["NoCloud", "None"])),
+            ("datasource_list: ['Ec2']  # c\n", Some(vec!["Ec2"])),
+            ("datasource_list: [ a,\n  b ]\nother: [c]\n", Some(vec!["a", "b"])),
+            (
+                "datasource_list:\n  - NoCloud\n  # c\n  - \"None\"\nx: y\n",
+                Some(vec!["NoCloud", "None"]),
+            ),
+            ("datasource_list:\n- NoCloud\n", Some(vec!["NoCloud"])),
+            ("datasource_list: []\n", Some(vec![])),
+            ("# datasource_list: [a]\n  datasource_list: [a]\n", None),
+        ] {
+            let mut config = CloudConfig::default();
+            config.add(text);
+            let expected = expected.map(|list| list.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(config.datasources, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn logs_are_found_where_output_goes() {
+        let mut config = CloudConfig::default();
+        config.add(
+            "def_log_file: /var/log/ci.log\noutput: {all: '| tee -a /var/log/out.log', error: \">/var/log/err.log\"}\n",
+        );
+        let logs: Vec<String> = config.logs.iter().map(ToString::to_string).collect();
+        assert_eq!(logs, ["/var/log/ci.log", "/var/log/err.log", "/var/log/out.log"]);
+    }
+}

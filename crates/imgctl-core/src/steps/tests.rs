@@ -1,0 +1,179 @@
+//! The table, the order of events, and errors that name the recipe's line.
+
+use super::*;
+use crate::testing::{changes, difference, empty, guest, listing, path, text};
+use imgctl_recipe::{
+    Content, FileAction, FileEntry, MachineId, Origin, Reset, ResetOperation, ResetProfile, Sourced, User,
+};
+use std::error::Error as _;
+
+fn sourced<T>(value: T, key: &str) -> Sourced<T> {
+    Sourced {
+        value,
+        origin: Origin {
+            file: "golden.yaml".into(),
+            line: 7,
+            column: 3,
+            key: key.to_owned(),
+        },
+    }
+}
+
+fn file(path: &str, action: FileAction) -> Sourced<FileEntry> {
+    let entry = FileEntry {
+        path: path.to_owned(),
+        action,
+        mode: None,
+        owner: None,
+        group: None,
+    };
+    sourced(entry, "files[0]")
+}
+
+fn whole_plan() -> Plan {
+    let mut plan = Plan {
+        hostname: Some(sourced("node".to_owned(), "hostname")),
+        users: vec![sourced(
+            User {
+                name: "root".to_owned(),
+                ssh_authorized_keys: vec!["ssh-ed25519 AAAA x".to_owned()],
+            },
+            "users[0]",
+        )],
+        files: vec![
+            file("/etc/motd", FileAction::Content(Content::Inline("hello\n".to_owned()))),
+            file("/etc/old*", FileAction::Absent),
+            file("/etc/hosts", FileAction::Append("10.0.0.1 registry".to_owned())),
+        ],
+        reset: Some(sourced(
+            Reset {
+                profile: ResetProfile::Golden,
+                machine_id: MachineId::Empty,
+                operations: vec![(ResetOperation::Tmp, false)],
+            },
+            "reset",
+        )),
+        ..Plan::default()
+    };
+    plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
+    plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
+    plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
+    plan
+}
+
+const ENTRIES: [&str; 12] = [
+    "/etc/os-release|ID=debian\n",
+    "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
+    "/root/",
+    "/etc/hosts|127.0.0.1 localhost\n",
+    "/etc/oldies|x",
+    "/etc/machine-id|abc\n",
+    "/etc/ssh/ssh_host_rsa_key|secret",
+    "/usr/sbin/sshd|",
+    "/usr/bin/ssh-keygen|",
+    "/usr/lib/systemd/system/ssh.service|[Install]\nWantedBy=multi-user.target\nAlias=sshd.service\n",
+    "/tmp/kept|x",
+    "/var/log/syslog|x",
+];
+
+#[test]
+fn a_whole_plan_runs_in_the_tables_order_and_is_at_rest_after() {
+    let mut guest = guest(&ENTRIES);
+    let before = listing(guest.tree());
+    let mut started = Vec::new();
+    let run = execute(&whole_plan(), &mut guest, &mut |name| {
+        started.push(name.to_owned());
+        true
+    });
+    assert!(run.unwrap());
+    let mut expected: Vec<&str> = STEPS.iter().map(|spec| spec.name).collect();
+    expected.retain(|name| *name != "tmp");
+    assert_eq!(started, expected);
+    assert_eq!(guest.warnings().len(), 2, "disabling and masking what is not there");
+    assert_eq!(changes(&guest), difference(&before, &listing(guest.tree())));
+    assert_eq!(text(&guest, "/tmp/kept"), "x");
+    assert!(guest.find(&path("/etc/systemd/system/sshd.service")).unwrap().is_some());
+
+    let tree = std::mem::replace(&mut guest, empty()).into_parts().0;
+    let mut again = Guest::new(tree, crate::testing::NOW);
+    execute(&whole_plan(), &mut again, &mut |_| true).unwrap();
+    assert!(again.log().is_empty(), "{:?}", changes(&again));
+}
+
+#[test]
+fn a_run_can_be_ended_between_steps() {
+    let mut guest = guest(&ENTRIES);
+    let mut seen = 0;
+    let run = execute(&whole_plan(), &mut guest, &mut |_| {
+        seen += 1;
+        seen < 3
+    });
+    assert!(!run.unwrap());
+    assert_eq!(text(&guest, "/etc/motd"), "hello\n");
+    assert_eq!(text(&guest, "/etc/hostname"), "-");
+}
+
+#[test]
+fn hints_say_what_to_do() {
+    let mut guest = guest(&["/etc/passwd|root:x:0:0::/root:/bin/sh\n"]);
+    let mut plan = whole_plan();
+    plan.users[0].value.name = "rot".to_owned();
+    let error = execute(&plan, &mut guest, &mut |_| true).unwrap_err();
+    assert_eq!(
+        (error.step(), error.hint().as_deref()),
+        ("ssh-authorized-keys", Some("did you mean root?"))
+    );
+}
+
+#[test]
+fn the_table_is_in_order_and_has_no_name_twice() {
+    let mut names: Vec<&str> = STEPS.iter().map(|spec| spec.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), STEPS.len());
+    let headings: Vec<&str> = STEPS.iter().map(|spec| spec.heading.key()).collect();
+    let mut unique = headings.clone();
+    unique.dedup();
+    assert_eq!(unique, ["users", "files", "hostname", "services", "reset"]);
+    for operation in ResetOperation::ALL {
+        let name = operation.key().replace('_', "-");
+        assert!(STEPS.iter().any(|spec| spec.name == name), "{name} has no step");
+    }
+    for spec in STEPS {
+        assert!((spec.build)(&Plan::default()).is_none(), "{} runs unasked", spec.name);
+    }
+}
+
+#[test]
+fn a_profile_of_none_runs_what_is_named() {
+    let reset = Reset {
+        profile: ResetProfile::None,
+        machine_id: MachineId::Keep,
+        operations: vec![(ResetOperation::Logs, true)],
+    };
+    let plan = Plan {
+        reset: Some(sourced(reset, "reset")),
+        ..Plan::default()
+    };
+    let names: Vec<&str> = STEPS
+        .iter()
+        .filter(|spec| (spec.build)(&plan).is_some())
+        .map(|spec| spec.name)
+        .collect();
+    assert_eq!(names, ["logs"]);
+}
+
+#[test]
+fn errors_name_the_step_the_line_the_path_and_the_cause() {
+    let mut guest = guest(&["/etc/dir/x|"]);
+    let plan = Plan {
+        files: vec![file("/etc/dir", FileAction::Content(Content::Inline("x".to_owned())))],
+        ..Plan::default()
+    };
+    let error = execute(&plan, &mut guest, &mut |_| true).unwrap_err();
+    assert_eq!(error.to_string(), "golden.yaml:7: cannot apply files[0] (/etc/dir)");
+    assert_eq!(
+        error.source().unwrap().to_string(),
+        "cannot write /etc/dir (partition 1): it is a directory"
+    );
+}

@@ -1,0 +1,5 @@
+//! The library from outside, judged by the programs it stands in for.
+
+#![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
+
+mod systemctl;

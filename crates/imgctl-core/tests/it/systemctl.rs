@@ -1,0 +1,415 @@
+//! Services steps against `systemctl --root`: the same links, on the host's own units and on made-up ones.
+
+use imgctl_core::guest::Guest;
+use imgctl_core::steps::execute;
+use imgctl_recipe::{Origin, Plan, Sourced};
+use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, ReadFs, Timestamp, Tree, WriteFs};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const CONFIG: &str = "etc/systemd/system";
+const UNITS: &str = "usr/lib/systemd/system";
+
+/// Made-up units, and whatever of them lies elsewhere; `-> target` makes a link.
+const SYNTHETIC: &[(&str, &str)] = &[
+    ("plain.service", "[Unit]\n[Install]\nWantedBy=multi-user.target\n"),
+    ("static.service", "[Service]\nExecStart=/bin/true\n"),
+    (
+        "twice.service",
+        "[Install]\nWantedBy=a.target b.target\nWantedBy=c.target\nRequiredBy=plain.service\n",
+    ),
+    (
+        "reset.service",
+        "[Install]\nWantedBy=a.target\nWantedBy=\nWantedBy=b.target\n",
+    ),
+    (
+        "aliased.service",
+        "[Install]\nAlias=other.service dbus-org.x.service\nWantedBy=multi-user.target\n",
+    ),
+    ("onlyalias.service", "[Install]\nAlias=onlyalias2.service\n"),
+    (
+        "also-a.service",
+        "[Install]\nAlso=also-b.socket\nWantedBy=multi-user.target\n",
+    ),
+    (
+        "also-b.socket",
+        "[Install]\nAlso=also-a.service also-c.timer\nWantedBy=sockets.target\n",
+    ),
+    ("also-c.timer", "[Install]\nWantedBy=timers.target\n"),
+    (
+        "also-none.service",
+        "[Install]\nAlso=missing.socket\nWantedBy=multi-user.target\n",
+    ),
+    ("tmpl@.service", "[Install]\nWantedBy=multi-user.target\n"),
+    (
+        "deft@.service",
+        "[Install]\nDefaultInstance=one\nWantedBy=multi-user.target\n",
+    ),
+    ("by@.service", "[Install]\nRequiredBy=host@%i.service\n"),
+    (
+        "spec-last@.service",
+        "[Install]\nWantedBy=%i.target %p.target %j.target\nRequiredBy=%N-x.service\nAlias=alias-%i.service\n",
+    ),
+    (
+        "percent.service",
+        "[Install]\nWantedBy=%p-of-%n\nRequiredBy=%N.target\n",
+    ),
+    ("dropin.service", "[Install]\nWantedBy=multi-user.target\n"),
+    ("dropin.service.d/20-b.conf", "[Install]\nRequiredBy=b.target\n"),
+    ("dropin.service.d/10-a.conf", "[Install]\nWantedBy=a.target\n"),
+    ("real.service", "[Install]\nWantedBy=multi-user.target\n"),
+    ("nick.service", "-> real.service"),
+    ("nickt@.service", "-> tmpl@.service"),
+    ("bad-alias.service", "[Install]\nAlias=bad.socket\n"),
+    ("bad-by.service", "[Install]\nWantedBy=nonsense\n"),
+    (
+        "clash.service",
+        "[Install]\nAlias=taken.service\nWantedBy=multi-user.target\n",
+    ),
+    (
+        "continued.service",
+        "[Install]\nWantedBy=a.target \\\n# comment\n b.target\n; x\nRequiredBy = \"c.target\"\n",
+    ),
+    ("masked.service", "[Install]\nWantedBy=multi-user.target\n"),
+    ("empty.service", ""),
+    (
+        "names-masked.service",
+        "[Install]\nAlso=masked.service\nWantedBy=multi-user.target\n",
+    ),
+    ("dash.mount", "[Install]\nAlias=dash2.mount\nWantedBy=local-fs.target\n"),
+    ("/opt/linked.service", "[Install]\nWantedBy=multi-user.target\n"),
+    ("/etc/systemd/system/linked.service", "-> /opt/linked.service"),
+    (
+        "/etc/systemd/system/local.service",
+        "[Install]\nWantedBy=multi-user.target\nAlias=local2.service\n",
+    ),
+    ("/etc/systemd/system/masked.service", "-> /dev/null"),
+    (
+        "/etc/systemd/system/taken.service",
+        "-> /usr/lib/systemd/system/plain.service",
+    ),
+    (
+        "/etc/systemd/system/dropin.service.d/20-b.conf",
+        "[Install]\nRequiredBy=c.target\n",
+    ),
+    (
+        "/etc/systemd/system/old.target.wants/gone.service",
+        "-> /usr/lib/systemd/system/gone.service",
+    ),
+    (
+        "/etc/systemd/system/old.target.wants/plain.service",
+        "-> ../../../../usr/lib/systemd/system/plain.service",
+    ),
+    ("/etc/systemd/system/kept.target.wants/.keep", "x"),
+    (
+        "/etc/systemd/system/kept.target.wants/real.service",
+        "-> /usr/lib/systemd/system/nick.service",
+    ),
+];
+
+#[derive(Debug, Eq, PartialEq)]
+struct Outcome {
+    succeeded: bool,
+    links: BTreeMap<String, String>,
+}
+
+/// A folder on the host that systemctl takes for a root, and the same tree in memory.
+struct Scene {
+    root: tempfile::TempDir,
+    model: ModelFs,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join(UNITS)).unwrap();
+        symlink("usr/lib", root.path().join("lib")).unwrap();
+        let model = ModelFs::new(Timestamp::default());
+        let mut scene = Self { root, model };
+        let host = Path::new("/lib/systemd/system");
+        assert!(host.is_dir(), "no units to compare with: apt-get install systemd");
+        copy(host, &scene.path(UNITS));
+        scene.reset();
+        // The order of the folders is compiled into systemctl; the guest's package list tells ours of it.
+        scene.systemctl(&["enable", "plain.service"]);
+        let link = fs::read_link(scene.path(CONFIG).join("multi-user.target.wants/plain.service")).unwrap();
+        let list = if link.starts_with("/lib") {
+            "/lib/systemd/system\n"
+        } else {
+            "/usr/lib/systemd/system\n"
+        };
+        fs::create_dir_all(scene.path("var/lib/dpkg/info")).unwrap();
+        fs::write(scene.path("var/lib/dpkg/info/systemd.list"), list).unwrap();
+        scene.reset();
+        let start = scene.model.root();
+        load(&mut scene.model, scene.root.path(), start);
+        scene
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.root.path().join(path.trim_start_matches('/'))
+    }
+
+    /// Puts the configuration back to what it was.
+    fn reset(&self) {
+        let _ = fs::remove_dir_all(self.path("etc"));
+        fs::create_dir_all(self.path(CONFIG)).unwrap();
+        for (name, text) in SYNTHETIC {
+            let path = match name.starts_with('/') {
+                true => self.path(name),
+                false => self.path(UNITS).join(name),
+            };
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let _ = fs::remove_file(&path);
+            match text.strip_prefix("-> ") {
+                Some(target) => symlink(target, path).unwrap(),
+                None => fs::write(path, text).unwrap(),
+            }
+        }
+    }
+
+    fn systemctl(&self, arguments: &[&str]) -> bool {
+        let output = Command::new("systemctl")
+            .arg("--root")
+            .arg(self.root.path())
+            .args(arguments)
+            .output();
+        let output = output.unwrap_or_else(|error| panic!("cannot run systemctl ({error}): apt-get install systemd"));
+        output.status.success()
+    }
+
+    fn links(&self) -> BTreeMap<String, String> {
+        let mut links = BTreeMap::new();
+        collect(&self.path(CONFIG), "", &mut links);
+        links
+    }
+
+    fn judge(&self, commands: &[(&str, &str)]) -> Outcome {
+        self.reset();
+        let succeeded = commands.iter().all(|(verb, unit)| self.systemctl(&[verb, unit]));
+        let links = self.links();
+        Outcome { succeeded, links }
+    }
+
+    fn ours(&self, commands: &[(&str, &str)]) -> Outcome {
+        let tree = Tree::new("model", Box::new(self.model.clone()));
+        let mut guest = Guest::new(tree, Timestamp::default());
+        let succeeded = commands.iter().all(|(verb, unit)| {
+            let units = vec![Sourced {
+                value: (*unit).to_owned(),
+                origin: Origin {
+                    file: "test".into(),
+                    line: 1,
+                    column: 1,
+                    key: "services".to_owned(),
+                },
+            }];
+            let mut plan = Plan::default();
+            match *verb {
+                "enable" => plan.services.enable = units,
+                "disable" => plan.services.disable = units,
+                _ => plan.services.mask = units,
+            }
+            execute(&plan, &mut guest, &mut |_| true).is_ok()
+        });
+        let root = guest
+            .find(&GuestPath::new(format!("/{CONFIG}")).unwrap())
+            .unwrap()
+            .unwrap();
+        let mut links = BTreeMap::new();
+        for entry in guest.tree().walk(&root) {
+            let entry = entry.unwrap();
+            let target = match entry.metadata.kind {
+                FileKind::Symlink => guest.read_link(&entry.path).unwrap().unwrap(),
+                FileKind::Directory => b"(folder)".to_vec(),
+                _ => b"(file)".to_vec(),
+            };
+            let name = &entry.path.as_bytes()[CONFIG.len() + 1..];
+            if !name.is_empty() {
+                let name = String::from_utf8(name.to_vec()).unwrap();
+                links.insert(name, String::from_utf8(target).unwrap());
+            }
+        }
+        Outcome { succeeded, links }
+    }
+
+    fn compare(&self, commands: &[(&str, &str)]) {
+        let (judge, ours) = (self.judge(commands), self.ours(commands));
+        assert_eq!(
+            judge.succeeded, ours.succeeded,
+            "{commands:?}: systemctl {judge:#?}, we {ours:#?}"
+        );
+        // What a failed call leaves behind is never used.
+        if judge.succeeded {
+            assert_eq!(judge.links, ours.links, "{commands:?}");
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        let kind = fs::symlink_metadata(&path).unwrap().file_type();
+        if kind.is_symlink() {
+            symlink(fs::read_link(&path).unwrap(), target).unwrap();
+        } else if kind.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+fn load(fs: &mut ModelFs, from: &Path, to: NodeId) {
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().as_encoded_bytes();
+        let metadata = fs::symlink_metadata(&path).unwrap().file_type();
+        let (kind, target) = if metadata.is_symlink() {
+            (FileKind::Symlink, fs::read_link(&path).unwrap())
+        } else if metadata.is_dir() {
+            (FileKind::Directory, PathBuf::new())
+        } else {
+            (FileKind::File, PathBuf::new())
+        };
+        let target = target.as_os_str().as_encoded_bytes().to_vec();
+        let new = NewNode {
+            kind,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            target,
+        };
+        let node = fs.create(to, name, &new).unwrap();
+        match kind {
+            FileKind::Directory => load(fs, &path, node),
+            FileKind::File => fs.write_at(node, 0, &fs::read(&path).unwrap()).unwrap(),
+            _ => {}
+        }
+    }
+}
+
+fn collect(folder: &Path, prefix: &str, links: &mut BTreeMap<String, String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let entry = entry.unwrap();
+        let name = format!("{prefix}/{}", entry.file_name().to_str().unwrap());
+        let kind = entry.file_type().unwrap();
+        if kind.is_symlink() {
+            links.insert(name, fs::read_link(entry.path()).unwrap().to_str().unwrap().to_owned());
+        } else if kind.is_dir() {
+            links.insert(name.clone(), "(folder)".to_owned());
+            collect(&entry.path(), &name, links);
+        } else {
+            links.insert(name, "(file)".to_owned());
+        }
+    }
+}
+
+fn unit_names(scene: &Scene) -> Vec<String> {
+    let entries = fs::read_dir(scene.path(UNITS)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names
+        .filter(|name| {
+            let suffix = name.rsplit('.').next().unwrap();
+            [
+                "service",
+                "socket",
+                "target",
+                "timer",
+                "path",
+                "mount",
+                "slice",
+                "automount",
+            ]
+            .contains(&suffix)
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_unit_of_the_host_is_enabled_alike() {
+    let scene = Scene::new();
+    let names = unit_names(&scene);
+    assert!(names.len() > 100, "only {} units", names.len());
+    for name in &names {
+        scene.compare(&[("enable", name)]);
+    }
+}
+
+#[test]
+fn units_of_the_host_are_disabled_and_masked_alike() {
+    let scene = Scene::new();
+    // A few of each kind are enough here: most units differ only in what enabling them does.
+    for name in unit_names(&scene).iter().step_by(5) {
+        scene.compare(&[("enable", name), ("disable", name)]);
+        scene.compare(&[("mask", name)]);
+    }
+}
+
+#[test]
+fn sequences_end_alike() {
+    let scene = Scene::new();
+    let sequences: &[&[(&str, &str)]] = &[
+        &[("enable", "plain.service"), ("enable", "plain.service")],
+        &[("enable", "aliased.service"), ("disable", "aliased.service")],
+        &[("enable", "aliased.service"), ("disable", "other.service")],
+        &[("enable", "also-a.service"), ("disable", "also-b.socket")],
+        &[
+            ("enable", "tmpl@x.service"),
+            ("enable", "tmpl@y.service"),
+            ("disable", "tmpl@x.service"),
+        ],
+        &[
+            ("enable", "tmpl@x.service"),
+            ("enable", "tmpl@y.service"),
+            ("disable", "tmpl@.service"),
+        ],
+        &[
+            ("enable", "deft@.service"),
+            ("enable", "deft@two.service"),
+            ("disable", "deft@.service"),
+        ],
+        &[("enable", "deft@.service"), ("disable", "deft@one.service")],
+        &[("enable", "by@7.service")],
+        &[("enable", "spec-last@a.service")],
+        &[("enable", "spec-last@a.service"), ("disable", "spec-last@a.service")],
+        &[("enable", "nick.service"), ("disable", "real.service")],
+        &[("enable", "real.service"), ("disable", "nick.service")],
+        &[("enable", "nickt@q.service")],
+        &[("enable", "nickt@q.service"), ("disable", "tmpl@q.service")],
+        &[("enable", "linked.service")],
+        &[("enable", "linked.service"), ("disable", "linked.service")],
+        &[("enable", "local.service"), ("disable", "local.service")],
+        &[("enable", "missing.service")],
+        &[("disable", "missing.service")],
+        &[("disable", "gone.service")],
+        &[("mask", "missing.service")],
+        &[("mask", "plain.service"), ("enable", "plain.service")],
+        &[("enable", "plain.service"), ("mask", "plain.service")],
+        &[
+            ("enable", "plain.service"),
+            ("mask", "plain.service"),
+            ("disable", "plain.service"),
+        ],
+        &[("mask", "local.service")],
+        &[("mask", "taken.service")],
+        &[("mask", "tmpl@.service"), ("enable", "tmpl@x.service")],
+        &[("mask", "deft@one.service"), ("enable", "deft@.service")],
+        &[("enable", "names-masked.service")],
+        &[("disable", "names-masked.service")],
+        &[("disable", "masked.service")],
+        &[("enable", "empty.service")],
+        &[("enable", "clash.service")],
+        &[("enable", "dropin.service"), ("disable", "dropin.service")],
+    ];
+    for commands in sequences {
+        scene.compare(commands);
+    }
+}

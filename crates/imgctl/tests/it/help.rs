@@ -1,0 +1,271 @@
+//! Help and version.
+
+use crate::environment::TestEnvironment;
+use snapbox::str;
+
+#[test]
+fn version() {
+    let environment = TestEnvironment::new();
+    environment
+        .imgctl("--version")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+imgctl 0.1.0
+
+"#]])
+        .stderr_eq("");
+}
+
+#[test]
+fn the_first_page() {
+    let environment = TestEnvironment::new();
+    environment
+        .imgctl("--help")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Rebakes golden disk images: no VM, no root, no kernel drivers
+
+Usage: imgctl <COMMAND>
+
+Commands:
+  customize  Change what is inside an image and write a new one
+  inspect    Show what an image is and holds
+  ls         List files inside an image
+  cat        Print files from inside an image
+  recipe     Work with recipes
+  help       Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+
+Exit codes:
+  0  done                              13  no space on the host
+  1  another failure                   20  a step failed
+  2  wrong usage or recipe             21  the result could not be verified
+ 10  a download failed (try again)     30  publishing failed (try again)
+ 11  wrong checksum or signature       70  a bug in imgctl
+ 12  unsupported or damaged image     130  interrupted
+
+"#]])
+        .stderr_eq("");
+}
+
+#[test]
+fn without_arguments_help_is_an_error() {
+    let environment = TestEnvironment::new();
+    environment
+        .imgctl("")
+        .assert()
+        .code(2)
+        .stdout_eq("")
+        .stderr_eq(str![[r#"
+Rebakes golden disk images: no VM, no root, no kernel drivers
+
+Usage: imgctl <COMMAND>
+
+Commands:
+  customize  Change what is inside an image and write a new one
+  inspect    Show what an image is and holds
+  ls         List files inside an image
+  cat        Print files from inside an image
+  recipe     Work with recipes
+  help       Print this message or the help of the given subcommand(s)
+
+Options:
+  -h, --help     Print help (see more with '--help')
+  -V, --version  Print version
+
+"#]]);
+}
+
+#[test]
+fn customize() {
+    let environment = TestEnvironment::new();
+    environment
+        .imgctl("customize -h")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Change what is inside an image and write a new one
+
+Usage: imgctl customize [OPTIONS] [BASE]
+
+Arguments:
+  [BASE]  Image to begin with, qcow2 or raw
+
+Options:
+  -r, --recipe <FILE>   Recipe that says what should be inside; without one the image is only
+                        repacked
+  -n, --dry-run         Do everything but writing the output, and list the changes
+      --wipe-free       Make all free blocks of the guest's filesystems zero, not only those that
+                        this run freed
+      --receipt <FILE>  Write a record of the run as JSON
+      --json            Write the receipt to standard output
+      --threads <N>     Worker threads; the output does not depend on it [default: one per
+                        processor]
+      --scratch <DIR>   Folder for a scratch file [default: the output's folder]
+  -h, --help            Print help (see more with '--help')
+
+Output:
+  -o, --output <OUT>               Image to write [default: the recipe's `outputs`]
+      --force                      Replace the output if it exists
+      --format <FORMAT>            Format of the output [default: qcow2] [possible values: raw,
+                                   qcow2]
+      --compress <METHOD[:LEVEL]>  Compression of qcow2: zlib, zstd or none, and a level as in
+                                   zlib:9 [default: zlib]
+      --thin                       Write only what changed, as a qcow2 that needs the base
+
+Input:
+      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
+                               values: raw, qcow2]
+      --force-share            Go on although another program has the image open for writing
+      --root <PARTITION>       Number of the partition that holds the guest's root, where several
+                               could
+
+Examples:
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
+  imgctl customize base.qcow2 --recipe golden.yaml --dry-run
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
+  imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
+  imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
+
+Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D
+deleted), or the receipt with --json. The summary and warnings go to standard error.
+
+Environment:
+  SOURCE_DATE_EPOCH  Time to stamp changes with, in seconds since 1970
+                     [default: the newest time that the image's filesystems record]
+
+"#]])
+        .stderr_eq("");
+}
+
+#[test]
+fn commands_that_look_inside() {
+    let environment = TestEnvironment::new();
+    environment.imgctl("help ls").assert().success().stdout_eq(str![[r#"
+List files inside an image
+
+Sorted by name. Control bytes and bytes that are not UTF-8 appear as /xNN, a backslash as //. Owners
+are numbers, times are UTC.
+
+Usage: imgctl ls [OPTIONS] <IMAGE> [PATH]
+
+Arguments:
+  <IMAGE>
+          Image, qcow2 or raw
+
+  [PATH]
+          Path inside the guest
+          
+          [default: /]
+
+Options:
+  -l
+          Show type, mode, links, owner, group, size, time of change and where links lead
+
+  -R, --recursive
+          Go into folders; paths are whole then
+
+      --json
+          Write everything that -l shows as JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+Input:
+      --input-format <FORMAT>
+          The image's format, instead of detecting it by content
+          
+          [possible values: raw, qcow2]
+
+      --force-share
+          Go on although another program has the image open for writing
+
+      --root <PARTITION>
+          Number of the partition that holds the guest's root, where several could
+
+Examples:
+  imgctl ls base.qcow2 /boot
+  imgctl ls -l base.qcow2 /etc/ssh
+  imgctl ls -R --json base.qcow2 | jq -r '.[] | select(.type == "file") | .path'
+
+"#]]);
+    environment.imgctl("cat -h").assert().success().stdout_eq(str![[r#"
+Print files from inside an image
+
+Usage: imgctl cat [OPTIONS] <IMAGE> <PATH>...
+
+Arguments:
+  <IMAGE>    Image, qcow2 or raw
+  <PATH>...  Paths inside the guest
+
+Options:
+  -h, --help  Print help (see more with '--help')
+
+Input:
+      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
+                               values: raw, qcow2]
+      --force-share            Go on although another program has the image open for writing
+      --root <PARTITION>       Number of the partition that holds the guest's root, where several
+                               could
+
+Examples:
+  imgctl cat base.qcow2 /etc/os-release
+  imgctl cat base.qcow2 /var/log/installer/syslog | less
+
+"#]]);
+    environment.imgctl("inspect -h").assert().success().stdout_eq(str![[r#"
+Show what an image is and holds
+
+Usage: imgctl inspect [OPTIONS] <IMAGE>
+
+Arguments:
+  <IMAGE>  Image, qcow2 or raw
+
+Options:
+      --json  Write it as JSON
+  -h, --help  Print help (see more with '--help')
+
+Input:
+      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
+                               values: raw, qcow2]
+      --force-share            Go on although another program has the image open for writing
+      --root <PARTITION>       Number of the partition that holds the guest's root, where several
+                               could
+
+Examples:
+  imgctl inspect base.qcow2
+  imgctl inspect --json base.qcow2 | jq -r .guest.os.pretty_name
+
+"#]]);
+    environment
+        .imgctl("recipe check -h")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Check recipes without an image
+
+Usage: imgctl recipe check [OPTIONS] <FILE>...
+
+Arguments:
+  <FILE>...  Recipes
+
+Options:
+      --json  Write the findings as JSON
+  -h, --help  Print help (see more with '--help')
+
+Examples:
+  imgctl recipe check golden.yaml
+  imgctl recipe check --json recipes/*.yaml
+
+Exits with 2 when there is an error, with 0 when there are only warnings.
+
+"#]]);
+}

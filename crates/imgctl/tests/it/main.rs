@@ -1,0 +1,12 @@
+//! The command as scripts and people see it: output, messages and exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod arguments;
+mod customize;
+mod environment;
+mod help;
+mod interrupts;
+mod look_inside;
+mod recipe_check;
+mod streams;
