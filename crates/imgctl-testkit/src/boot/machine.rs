@@ -132,7 +132,9 @@ impl Machine<'_> {
         for (index, (disk, format)) in self.disks.iter().enumerate() {
             // Nothing here must survive a crash of the host.
             let options = format!(",format={format},if=none,id=disk{index},cache=unsafe,discard=unmap");
-            let device = format!("virtio-blk-pci,drive=disk{index},bootindex={index}");
+            // A kernel that is handed over has the first place in the boot order.
+            let place = index + usize::from(matches!(self.start, Start::Kernel(_)));
+            let device = format!("virtio-blk-pci,drive=disk{index},bootindex={place}");
             command
                 .arg("-drive")
                 .arg(joined("file=", disk, &options))
