@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -72,6 +72,15 @@ pub fn ovmf() -> Result<(&'static Path, &'static Path)> {
         .map(|(code, variables)| (Path::new(*code), Path::new(*variables)))
         .find(|(code, variables)| code.is_file() && variables.is_file())
         .context("OVMF is not installed: apt-get install ovmf")
+}
+
+/// Waits until no other process on this computer runs a machine of ours: two would both miss their time limits.
+pub(crate) fn take_turn() -> Result<File> {
+    let path = std::env::temp_dir().join("imgctl-boot.lock");
+    let lock = File::options().create(true).append(true).open(&path);
+    let lock = lock.with_context(|| format!("opening {}", path.display()))?;
+    lock.lock().context("waiting for another virtual machine")?;
+    Ok(lock)
 }
 
 /// A machine that has not been switched on.
