@@ -3,7 +3,7 @@
 use super::Ext4;
 use crate::alloc::discard_run;
 use crate::error::{Error, Result, Structure};
-use crate::extents::{Piece, write_tree};
+use crate::extents::{Piece, write_block_map, write_tree};
 use crate::format::superblock;
 use crate::node::Storage;
 use std::collections::BTreeMap;
@@ -36,7 +36,11 @@ impl Ext4 {
     }
 
     fn is_changed(&self) -> bool {
-        !self.nodes.is_empty() || !self.directories.is_empty() || !self.cleared.is_empty() || self.space.is_changed()
+        self.superblock_changed
+            || !self.nodes.is_empty()
+            || !self.directories.is_empty()
+            || !self.cleared.is_empty()
+            || self.space.is_changed()
     }
 
     fn write_directories(&mut self) -> Result<()> {
@@ -62,10 +66,18 @@ impl Ext4 {
         let mut records = Records::new();
         for (number, node) in std::mem::take(&mut self.nodes) {
             let mut node = Arc::unwrap_or_clone(node);
-            if node.map_changed && node.storage == Storage::Extents {
-                let seed = node.seed(&self.volume);
-                let root = write_tree(&self.volume, &node.map, &node.tree_blocks, seed)?;
-                node.inode.set_block_area(&root);
+            if node.map_changed {
+                let root = match node.storage {
+                    Storage::InInode => None,
+                    Storage::BlockMap => Some(write_block_map(&self.volume, &node.map, &node.tree_blocks)?),
+                    Storage::Extents => {
+                        let seed = node.seed(&self.volume);
+                        Some(write_tree(&self.volume, &node.map, &node.tree_blocks, seed)?)
+                    }
+                };
+                if let Some(root) = root {
+                    node.inode.set_block_area(&root);
+                }
             }
             if let Some(seed) = self.volume.seed {
                 node.inode.put_checksum(seed, number);

@@ -107,8 +107,44 @@ fn a_fragmented_file_gets_a_deep_tree_and_shrinks_again() {
 }
 
 #[test]
+fn block_maps_grow_and_shrink_at_every_depth() {
+    let image = Image::new(64, &["-t", "ext2", "-b", "1024"]);
+    let (device, mut fs) = image.open();
+    let root = fs.root();
+    let before = fs.statfs().unwrap();
+    let node = fs.create(root, b"file", &file()).unwrap();
+    // In the inode, behind one, two and three levels, and across each border.
+    for block in [140_000, 66_500, 65_804, 65_803, 300, 268, 267, 12, 11, 0] {
+        fs.write_at(node, block * 1024, &pattern(block, 1500)).unwrap();
+    }
+    commit_and_judge(&image, &device, fs);
+    for size in [
+        100_000 * 1024,
+        65_805 * 1024 - 5,
+        65_804 * 1024,
+        269 * 1024,
+        12 * 1024,
+        1,
+    ] {
+        let (device, mut fs) = image.open();
+        let node = find(&fs, "/file");
+        let expected = read(&fs, node)[..size].to_vec();
+        fs.set_len(node, size as u64).unwrap();
+        assert!(read(&fs, node) == expected);
+        commit_and_judge(&image, &device, fs);
+    }
+    let (_, mut fs) = image.open();
+    fs.remove(root, b"file").unwrap();
+    assert_eq!(fs.statfs().unwrap(), before);
+}
+
+#[test]
 fn a_full_filesystem_says_so_and_goes_on_after_a_removal() {
-    for options in [&["-b", "1024", "-N", "256"][..], &["-N", "3000"]] {
+    for options in [
+        &["-b", "1024", "-N", "256"][..],
+        &["-N", "3000"],
+        &["-t", "ext3", "-b", "1024"],
+    ] {
         let image = Image::new(8, options);
         let (device, mut fs) = image.open();
         let root = fs.root();

@@ -39,10 +39,10 @@ fn every_layout_conforms() {
 #[test]
 fn random_operations_agree_with_the_model() {
     for (seed, layout) in (1..).zip(LAYOUTS.iter().filter(|layout| !layout.contains(&"128"))) {
-        let image = Image::new(128, layout);
+        let image = Image::new(64, layout);
         let (device, mut fs) = image.open();
         let mut model = ModelFs::new(NOW);
-        let finished = random_operations(&mut fs, &mut model, seed, 2000, 300_000);
+        let finished = random_operations(&mut fs, &mut model, seed, 1500, 300_000);
         assert_eq!(finished, Ok(true), "{layout:?}");
         compare_filesystems(&fs, &model).unwrap();
         commit_and_judge(&image, &device, fs);
@@ -55,7 +55,7 @@ fn the_kernel_goes_on_where_the_engine_stopped() {
         return;
     }
     for layout in LAYOUTS {
-        let image = Image::new(96, layout);
+        let image = Image::new(64, layout);
         for round in 0..2 {
             let (device, mut fs) = image.open();
             let mut model = ModelFs::new(NOW);
@@ -124,7 +124,7 @@ fn what_may_not_be_written_is_refused_by_name() {
 
 #[test]
 fn nothing_is_written_when_nothing_changes_and_little_when_little_does() {
-    let image = Image::new(1024, &[]);
+    let image = Image::new(512, &[]);
     let device = image.device();
     let overlay = Arc::new(Overlay::new(device.clone()));
     let open = || {
