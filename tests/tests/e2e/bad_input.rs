@@ -110,13 +110,13 @@ fn something_that_is_no_image() -> Result<()> {
     case.refuses(
         &["customize", "text", "--recipe", "r.yaml", "-o", "out.qcow2"],
         12,
-        &["text"],
+        &["no operating system"],
     )?;
     fs::write(case.path("empty"), "")?;
     case.refuses(
         &["customize", "empty", "--recipe", "r.yaml", "-o", "out.qcow2"],
         12,
-        &["empty"],
+        &[],
     )?;
     let told_wrong = [
         "customize",
