@@ -139,9 +139,8 @@ impl Journey {
         for (path, content) in names.iter().zip(self.base_disk.read(&names)?) {
             secrets.add(path, &content.with_context(|| format!("the base has no {path}"))?);
         }
-        let in_base = secrets.find_in_file(&self.base_disk.raw)?;
-        let is_found = |name: &&&str| in_base.iter().any(|(_, found)| found == **name);
-        let unseen: Vec<_> = names.iter().filter(|name| !is_found(name)).collect();
+        let seen = secrets.keep_unique_in(&self.base_disk.raw)?;
+        let unseen: Vec<_> = names.iter().filter(|name| !seen.contains(**name)).collect();
         ensure!(
             unseen.is_empty(),
             "the search does not even see these in the base: {unseen:?}"
