@@ -161,7 +161,8 @@ impl Run<'_> {
         if !self.options.sparsify && !self.options.drop_swap {
             return Ok(Vec::new());
         }
-        let disk = match Disk::open(overlay.clone()) {
+        // A disk of its own, for opening a filesystem may replay its journal, which is no business of a conversion.
+        let disk = match Disk::open(Overlay::new(overlay.clone()), &self.options.image) {
             Ok(disk) => disk,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
@@ -192,10 +193,22 @@ impl Run<'_> {
         let device = disk.device(partition)?;
         // Only a filesystem that may be written is known to be clean, with every feature understood.
         let free = open_filesystem(kind, device, Timestamp::default(), Access::Write).and_then(|fs| fs.free_ranges());
+        let end = partition.start.saturating_add(partition.length);
+        let replayed = disk
+            .overlay
+            .dirty_ranges()
+            .iter()
+            .any(|range| range.offset < end && partition.start < range.offset + range.length);
         match free {
+            Ok(_) if replayed => {
+                self.warn(format!(
+                    "the free blocks of {} ({kind}) are kept: its journal was not empty",
+                    describe(partition.number)
+                ));
+                Ok(Vec::new())
+            }
             Ok(free) => {
                 let start = partition.start;
-                let end = start + partition.length;
                 let ranges = free.into_iter().map(|range| {
                     let on_disk = |offset: u64| start.saturating_add(offset).min(end);
                     on_disk(range.start)..on_disk(range.end)

@@ -9,6 +9,7 @@ use imgctl_block::{BlockRead, Extent, Overlay};
 use imgctl_vfs::{FileKind, Found, Timestamp, Tree};
 use imgctl_volume::{ContentKind, Partition};
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -31,7 +32,7 @@ pub(super) fn locate(one: Arc<dyn BlockRead>, other: Arc<dyn BlockRead>, offset:
         tripped: AtomicBool::new(false),
     });
     // A disk that cannot be understood still has its offset.
-    let Ok(disk) = Disk::open(Arc::new(Overlay::new(wire.clone()))) else {
+    let Ok(disk) = Disk::open(Overlay::new(wire.clone()), Path::new("the image")) else {
         return difference;
     };
     let found = disk
