@@ -108,7 +108,7 @@ impl Search<'_> {
             .map_or(1, NonZeroUsize::get)
             .min(256);
         let (sender, pieces) = bounded::<(u64, u64)>(2 * threads);
-        let walked = std::thread::scope(|scope| {
+        let walked = std::thread::scope(move |scope| {
             for _ in 0..threads {
                 let pieces = pieces.clone();
                 scope.spawn(move || {
@@ -122,6 +122,8 @@ impl Search<'_> {
                 });
             }
             drop(pieces);
+            // Dropped at the end of this scope, which is what ends the workers.
+            let sender = sender;
             self.walk(&|offset, length| sender.send((offset, length)).is_ok())
         });
         let first = self.first.load(Ordering::Relaxed);
