@@ -1,5 +1,6 @@
 //! How an image's clusters are stored, counted over all of its tables.
 
+use crate::check::MAX_ENTRIES;
 use crate::{Cluster, Error, ExternalFiles, Qcow2Image, Result};
 use imgctl_block::{BlockRead, MemoryDevice};
 use std::sync::Arc;
@@ -47,6 +48,7 @@ pub fn allocation(file: Arc<dyn BlockRead>, cancel: Option<&AtomicBool>) -> Resu
     };
     let per_table = image.geometry().clusters_per_l2();
     let mut index = 0;
+    let mut entries = 0;
     while index < found.total_clusters {
         if index % per_table == 0 {
             if cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
@@ -55,6 +57,14 @@ pub fn allocation(file: Arc<dyn BlockRead>, cancel: Option<&AtomicBool>) -> Resu
             if image.l2_offset(index / per_table)?.is_none() {
                 index += per_table;
                 continue;
+            }
+            entries += per_table;
+            if entries > MAX_ENTRIES {
+                return Err(Error::Limit {
+                    what: "the number of table entries",
+                    value: entries,
+                    limit: MAX_ENTRIES,
+                });
             }
         }
         match image.cluster(index)? {

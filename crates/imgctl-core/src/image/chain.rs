@@ -6,7 +6,6 @@
 
 use super::identity::Identity;
 use super::{ImageFormat, lock, qcow2_error, unreadable};
-use crate::pack::publish::folder_of;
 use crate::{Error, ErrorKind, InputOptions, Result};
 use imgctl_block::{BlockRead, FileDevice};
 use imgctl_qcow2::{BackingFile, ExternalFiles, Qcow2Image, Summary};
@@ -65,13 +64,6 @@ impl<'a> Chain<'a> {
                 format!("the backing chain is a loop: {} comes up a second time", path.display()),
             ));
         }
-        if self.above.len() > MAX_DEPTH {
-            return Err(Error::new(
-                ErrorKind::Image,
-                format!("the backing chain is longer than {MAX_DEPTH} images"),
-            )
-            .with_hint("flatten it first: qemu-img convert -O qcow2 IN OUT"));
-        }
         self.above.push(identity);
         let external = match self.roots.is_empty() {
             true => ExternalFiles::default(),
@@ -98,6 +90,13 @@ impl<'a> Chain<'a> {
     }
 
     fn backing(&mut self, backing: &BackingFile, overlay: &Path) -> Result<Arc<dyn BlockRead>> {
+        if self.above.len() > MAX_DEPTH {
+            return Err(Error::new(
+                ErrorKind::Image,
+                format!("the backing chain is longer than {MAX_DEPTH} images"),
+            )
+            .with_hint("flatten it first: qemu-img convert -O qcow2 IN OUT"));
+        }
         let format = self.backing_format(backing, overlay)?;
         let (file, path) = self.open_named("backing file", &backing.name, overlay)?;
         Ok(match format {
@@ -149,7 +148,7 @@ impl<'a> Chain<'a> {
                 "`{protocol}:` is a protocol of QEMU's, and only files are opened"
             )));
         }
-        let path = folder_of(image).join(name);
+        let path = image.parent().unwrap_or_else(|| Path::new("")).join(name);
         let handle = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
             .map_err(|errno| refused("it cannot be found".to_owned()).with_source(std::io::Error::from(errno)))?;
         let through = format!("/proc/self/fd/{}", handle.as_raw_fd());

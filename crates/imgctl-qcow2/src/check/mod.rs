@@ -10,6 +10,7 @@ mod stored;
 use crate::format::header::Header;
 use crate::{Error, Result};
 use imgctl_block::BlockRead;
+pub(crate) use references::MAX_ENTRIES;
 use references::Walk;
 use std::collections::BTreeSet;
 use std::fmt;

@@ -20,11 +20,12 @@ const ZERO_FLAG: u64 = 1;
 /// qemu's limits.
 const MAX_BITMAP_DIRECTORY_BYTES: u64 = 65535 * 2048;
 const MAX_L1_ENTRIES: u64 = 4 << 20;
-/// The most L1 entries and L2 tables that all snapshots together may have. Beyond, a check would take days.
-const MAX_ENTRIES: u64 = 1 << 27;
-const MAX_TABLES: u64 = 1 << 23;
-/// How much of an L1 table is read at once.
-const L1_PIECE_ENTRIES: u64 = 8192;
+/// The most table entries that the disk and all snapshots together may have. Beyond, a check would take hours.
+pub(crate) const MAX_ENTRIES: u64 = 1 << 32;
+/// No header of an encryption is longer.
+const MAX_ENCRYPTION_BYTES: u64 = 64 << 20;
+/// How many entries of a long table are read at once.
+const PIECE_ENTRIES: u64 = 8192;
 
 /// One pass over all structures.
 pub(super) struct Walk<'a, 'r> {
@@ -34,8 +35,8 @@ pub(super) struct Walk<'a, 'r> {
     cancel: Option<&'a AtomicBool>,
     /// In the first pass only: where findings go, and the windows that later passes have to look at.
     pub(super) visit: Option<(&'r mut CheckReport, &'r mut BTreeSet<u64>)>,
+    /// The table entries seen so far.
     entries: u64,
-    tables: u64,
     /// Where the next cluster of the active disk would lie if nothing were fragmented.
     next_offset: u64,
 }
@@ -54,7 +55,6 @@ impl<'a, 'r> Walk<'a, 'r> {
             cancel,
             visit: None,
             entries: 0,
-            tables: 0,
             next_offset: 0,
         }
     }
@@ -65,7 +65,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         self.disk(counts, header.l1_offset, header.l1_entries.into(), true)?;
         self.snapshots(counts)?;
         if let Some(area) = header.extensions.encryption_header {
-            self.add(counts, area.offset, area.bytes, User::Only);
+            self.add(counts, area.offset, area.bytes.min(MAX_ENCRYPTION_BYTES), User::Only);
         }
         self.bitmaps(counts)?;
         let table = u64::from(header.refcount_table_clusters) * self.geometry().cluster_bytes();
@@ -115,21 +115,32 @@ impl<'a, 'r> Walk<'a, 'r> {
     /// The L1 table of a disk, and everything below it. `active` is the disk that the guest sees.
     fn disk(&mut self, counts: &mut Counts, l1_offset: u64, entries: u64, active: bool) -> Result<()> {
         self.add(counts, l1_offset, entries * 8, User::Only);
-        self.entries += entries;
-        self.check_limit("the number of L1 entries in all snapshots", self.entries, MAX_ENTRIES)?;
+        self.for_each_entry(l1_offset, entries, |walk, index, entry| {
+            check_cancelled(walk.cancel)?;
+            walk.l1_entry(counts, index, entry, active)
+        })
+    }
+
+    /// Calls `visit` with the number and value of every entry of a table that is not 0. What the file does not hold
+    /// reads as zeros.
+    fn for_each_entry(
+        &mut self,
+        offset: u64,
+        entries: u64,
+        mut visit: impl FnMut(&mut Self, u64, u64) -> Result<()>,
+    ) -> Result<()> {
+        self.spend(entries)?;
         let mut first = 0;
         while first < entries {
-            let count = (entries - first).min(L1_PIECE_ENTRIES);
-            let at = l1_offset.saturating_add(first * 8);
-            // A table that the file does not hold reads as zeros: it was reported above.
+            let count = (entries - first).min(PIECE_ENTRIES);
+            let at = offset.saturating_add(first * 8);
             if at >= self.file.len_bytes() {
                 break;
             }
             let piece = u64_table(&read_padded(self.file, at, (count * 8) as usize)?);
             for (index, entry) in (first..).zip(piece) {
                 if entry != 0 {
-                    check_cancelled(self.cancel)?;
-                    self.l1_entry(counts, index, entry, active)?;
+                    visit(self, index, entry)?;
                 }
             }
             first += count;
@@ -137,9 +148,15 @@ impl<'a, 'r> Walk<'a, 'r> {
         Ok(())
     }
 
-    fn check_limit(&self, what: &'static str, value: u64, limit: u64) -> Result<()> {
-        if value > limit {
-            return Err(Error::Limit { what, value, limit });
+    /// Counts entries that are going to be looked at.
+    fn spend(&mut self, entries: u64) -> Result<()> {
+        self.entries = self.entries.saturating_add(entries);
+        if self.entries > MAX_ENTRIES {
+            return Err(Error::Limit {
+                what: "the number of table entries in the disk and all snapshots",
+                value: self.entries,
+                limit: MAX_ENTRIES,
+            });
         }
         Ok(())
     }
@@ -163,8 +180,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         if active && self.visit.is_some() {
             self.copied_flag(entry, offset, format_args!("L1 entry {index}"))?;
         }
-        self.tables += 1;
-        self.check_limit("the number of L2 tables in all snapshots", self.tables, MAX_TABLES)?;
+        self.spend(self.geometry().clusters_per_l2())?;
         if offset >= self.file.len_bytes() {
             return Ok(());
         }
@@ -305,15 +321,14 @@ impl<'a, 'r> Walk<'a, 'r> {
         for entry in entries {
             let length = u64::from(entry.table_entries) * 8;
             self.add(counts, entry.table_offset, length, User::Only);
-            let end = entry.table_offset.checked_add(length);
-            if end.is_none_or(|end| end > self.file.len_bytes().saturating_add(self.geometry().cluster_bytes())) {
-                continue;
-            }
-            check_cancelled(self.cancel)?;
-            let table = u64_table(&read_padded(self.file, entry.table_offset, length as usize)?);
-            for offset in table.into_iter().filter_map(bitmaps::data_offset) {
-                self.add(counts, offset, self.geometry().cluster_bytes(), User::Only);
-            }
+            let size = self.geometry().cluster_bytes();
+            self.for_each_entry(entry.table_offset, entry.table_entries.into(), |walk, _, entry| {
+                check_cancelled(walk.cancel)?;
+                if let Some(offset) = bitmaps::data_offset(entry) {
+                    walk.add(counts, offset, size, User::Only);
+                }
+                Ok(())
+            })?;
         }
         Ok(())
     }

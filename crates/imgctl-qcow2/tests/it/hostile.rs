@@ -3,7 +3,7 @@
 use crate::content::{self, Noise};
 use crate::qemu;
 use imgctl_block::{BlockRead, FileDevice, MemoryDevice};
-use imgctl_qcow2::{Qcow2Image, RewriteOptions, Source, Summary, rewrite};
+use imgctl_qcow2::{Qcow2Image, RewriteOptions, Source, Summary, allocation, check, rewrite, snapshots};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -73,6 +73,9 @@ fn mutate(image: &mut [u8], noise: &mut Noise) {
 fn exercise(bytes: &[u8], noise: &mut Noise) -> Option<Vec<u8>> {
     let file: Arc<dyn BlockRead> = Arc::new(MemoryDevice::from_bytes(bytes.to_vec()));
     let _ = Summary::read(&*file);
+    let _ = check(&*file, None);
+    let _ = snapshots(&*file);
+    let _ = allocation(Arc::clone(&file), None);
     let image = Qcow2Image::open(file).ok()?;
     let length = image.len_bytes();
     let mut offset = 0;
@@ -141,7 +144,7 @@ fn mutants_are_refused_or_read_as_qemu_reads_them() {
     let (mut opened, mut compared) = (0, 0);
     for (number, seed) in seeds().iter().enumerate() {
         let mut noise = Noise::new(number as u64 + 1);
-        for round in 0..100 {
+        for round in 0..if crate::is_long() { 400 } else { 100 } {
             let mut image = seed.clone();
             mutate(&mut image, &mut noise);
             let begin = Instant::now();

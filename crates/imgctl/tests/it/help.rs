@@ -34,6 +34,10 @@ Commands:
   inspect    Show what an image is and holds
   ls         List files inside an image
   cat        Print files from inside an image
+  convert    Write the disk of an image as another image
+  compare    Compare what the guests of two images see
+  info       Show an image's format, size, allocation, snapshots and features
+  check      Check the tables and refcounts of a qcow2 image
   recipe     Work with recipes
   help       Print this message or the help of the given subcommand(s)
 
@@ -74,6 +78,10 @@ Commands:
   inspect    Show what an image is and holds
   ls         List files inside an image
   cat        Print files from inside an image
+  convert    Write the disk of an image as another image
+  compare    Compare what the guests of two images see
+  info       Show an image's format, size, allocation, snapshots and features
+  check      Check the tables and refcounts of a qcow2 image
   recipe     Work with recipes
   help       Print this message or the help of the given subcommand(s)
 
@@ -119,14 +127,24 @@ Output:
                                    qcow2]
       --compress <METHOD[:LEVEL]>  Compression of qcow2: zlib, zstd or none, and a level as in
                                    zlib:9 [default: zlib]
+      --cluster-size <BYTES>       Cluster size of qcow2, a power of two from 512 to 2M [default:
+                                   64K]
+      --compat <VERSION>           Version of qcow2: 0.10 for qemu before 1.1 [default: 1.1]
+                                   [possible values: 0.10, 1.1]
+      --recompress                 Compress everything anew, also what could be copied as it is
+                                   [alias: --no-passthrough]
       --thin                       Write only what changed, as a qcow2 that needs the base
 
 Input:
-      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
-                               values: raw, qcow2]
-      --force-share            Go on although another program has the image open for writing
-      --root <PARTITION>       Number of the partition that holds the guest's root, where several
-                               could
+      --input-format <FORMAT>    The image's format, instead of detecting it by content [possible
+                                 values: raw, qcow2]
+      --force-share              Go on although another program has the image open for writing
+      --root <PARTITION>         Number of the partition that holds the guest's root, where several
+                                 could
+      --allow-backing <DIR>      Folder in and below which the image's backing and data files may be
+                                 opened; may be repeated [default: none]
+      --backing-format <FORMAT>  Format of backing files, where the image above does not name it
+                                 [possible values: raw, qcow2]
 
 Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
@@ -191,6 +209,15 @@ Input:
       --root <PARTITION>
           Number of the partition that holds the guest's root, where several could
 
+      --allow-backing <DIR>
+          Folder in and below which the image's backing and data files may be opened; may be
+          repeated [default: none]
+
+      --backing-format <FORMAT>
+          Format of backing files, where the image above does not name it
+          
+          [possible values: raw, qcow2]
+
 Examples:
   imgctl ls base.qcow2 /boot
   imgctl ls -l base.qcow2 /etc/ssh
@@ -210,11 +237,15 @@ Options:
   -h, --help  Print help (see more with '--help')
 
 Input:
-      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
-                               values: raw, qcow2]
-      --force-share            Go on although another program has the image open for writing
-      --root <PARTITION>       Number of the partition that holds the guest's root, where several
-                               could
+      --input-format <FORMAT>    The image's format, instead of detecting it by content [possible
+                                 values: raw, qcow2]
+      --force-share              Go on although another program has the image open for writing
+      --root <PARTITION>         Number of the partition that holds the guest's root, where several
+                                 could
+      --allow-backing <DIR>      Folder in and below which the image's backing and data files may be
+                                 opened; may be repeated [default: none]
+      --backing-format <FORMAT>  Format of backing files, where the image above does not name it
+                                 [possible values: raw, qcow2]
 
 Examples:
   imgctl cat base.qcow2 /etc/os-release
@@ -234,11 +265,15 @@ Options:
   -h, --help  Print help (see more with '--help')
 
 Input:
-      --input-format <FORMAT>  The image's format, instead of detecting it by content [possible
-                               values: raw, qcow2]
-      --force-share            Go on although another program has the image open for writing
-      --root <PARTITION>       Number of the partition that holds the guest's root, where several
-                               could
+      --input-format <FORMAT>    The image's format, instead of detecting it by content [possible
+                                 values: raw, qcow2]
+      --force-share              Go on although another program has the image open for writing
+      --root <PARTITION>         Number of the partition that holds the guest's root, where several
+                                 could
+      --allow-backing <DIR>      Folder in and below which the image's backing and data files may be
+                                 opened; may be repeated [default: none]
+      --backing-format <FORMAT>  Format of backing files, where the image above does not name it
+                                 [possible values: raw, qcow2]
 
 Examples:
   imgctl inspect base.qcow2

@@ -221,9 +221,10 @@ caused by: the image header at offset 0x0 is damaged: the file ends within it
         .code(12)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: cannot read the partition table
+error: cannot read the partition table of half.qcow2
+caused by: cannot read the partition table
 caused by: the image is damaged at offset 201326080
-caused by: the cluster at guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
+caused by: the cluster of the guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
 
 "#]]);
     environment

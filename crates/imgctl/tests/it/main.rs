@@ -6,6 +6,7 @@ mod arguments;
 mod customize;
 mod environment;
 mod help;
+mod images;
 mod interrupts;
 mod look_inside;
 mod recipe_check;
