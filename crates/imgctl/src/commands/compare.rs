@@ -70,12 +70,12 @@ pub(crate) fn compare(ui: &Ui, args: &CompareArgs) -> CommandResult<u8> {
 fn compared(ui: &Ui, args: &CompareArgs) -> CommandResult<u8> {
     let cancel = interrupt::cancel_flag()
         .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
-    let input = |format: Option<InputFormat>| InputOptions {
-        format: format.map(ImageFormat::from),
-        force_share: args.force_share,
-        root: None,
-        allow_backing: args.backing.allow_backing.clone(),
-        backing_format: args.backing.backing_format.map(ImageFormat::from),
+    let input = |format: Option<InputFormat>| {
+        args.backing.on(InputOptions {
+            format: format.map(ImageFormat::from),
+            force_share: args.force_share,
+            ..InputOptions::default()
+        })
     };
     let options = CompareOptions {
         images: [args.one.clone(), args.other.clone()],

@@ -1,6 +1,7 @@
 //! `imgctl convert`: from one image format to another.
 
-use super::InputArgs;
+use super::BackingArgs;
+use super::info::TableArgs;
 use super::output::FormArgs;
 use super::summary::conversion;
 use crate::command_error::{CommandError, CommandResult};
@@ -55,7 +56,9 @@ pub(crate) struct ConvertArgs {
     #[command(flatten)]
     form: FormArgs,
     #[command(flatten)]
-    input: InputArgs,
+    input: TableArgs,
+    #[command(flatten)]
+    backing: BackingArgs,
 }
 
 pub(crate) fn convert(ui: &Ui, args: &ConvertArgs) -> CommandResult {
@@ -64,7 +67,7 @@ pub(crate) fn convert(ui: &Ui, args: &ConvertArgs) -> CommandResult {
         .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
     let options = ConvertOptions {
         image: args.image.clone(),
-        input: args.input.options(),
+        input: args.backing.on(args.input.options()),
         output: OutputOptions {
             path: args.output.clone(),
             force: args.force,

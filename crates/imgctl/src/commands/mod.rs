@@ -67,12 +67,22 @@ impl From<InputFormat> for ImageFormat {
 
 impl InputArgs {
     fn options(&self) -> InputOptions {
-        InputOptions {
+        self.backing.on(InputOptions {
             format: self.input_format.map(ImageFormat::from),
             force_share: self.force_share,
             root: self.root,
-            allow_backing: self.backing.allow_backing.clone(),
-            backing_format: self.backing.backing_format.map(ImageFormat::from),
+            ..InputOptions::default()
+        })
+    }
+}
+
+impl BackingArgs {
+    /// The options with what these arguments allow.
+    fn on(&self, options: InputOptions) -> InputOptions {
+        InputOptions {
+            allow_backing: self.allow_backing.clone(),
+            backing_format: self.backing_format.map(ImageFormat::from),
+            ..options
         }
     }
 }
