@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// The cluster size of the images made here.
 pub const CLUSTER_BYTES: usize = 4096;
 /// Where the refcount table lies, then its block, L1, and the first L2 table.
-pub const TABLES: [usize; 4] = [1, 2, 3, 4].map(|cluster| cluster * CLUSTER_BYTES);
+pub const TABLES: [usize; 4] = [CLUSTER_BYTES, 2 * CLUSTER_BYTES, 3 * CLUSTER_BYTES, 4 * CLUSTER_BYTES];
 
 /// A device of these bytes.
 #[must_use]

@@ -94,7 +94,9 @@ pub fn check(file: &dyn BlockRead, cancel: Option<&AtomicBool>) -> Result<CheckR
         ..CheckReport::default()
     };
     let stored = StoredCounts::open(file, &header, &mut report)?;
-    let clusters = header.geometry.clusters_for(file.len_bytes()) + 1;
+    let file_clusters = header.geometry.clusters_for(file.len_bytes());
+    // The last stream's sectors may end one cluster further.
+    let clusters = file_clusters + 1;
     let mut windows: BTreeSet<u64> = stored.blocks().map(|cluster| cluster / WINDOW_CLUSTERS).collect();
     windows.insert(0);
     let mut counts = Counts::new(0, clusters);
@@ -113,7 +115,7 @@ pub fn check(file: &dyn BlockRead, cancel: Option<&AtomicBool>) -> Result<CheckR
         let mut walk = Walk::new(file, &header, &stored, cancel);
         walk.visit = first.then_some((&mut report, &mut windows));
         walk.run(&mut counts)?;
-        compare::compare(&header, &stored, &counts, &mut report)?;
+        compare::compare(&header, &stored, &counts, file_clusters, &mut report)?;
         done = window;
         first = false;
     }

@@ -37,7 +37,7 @@ pub(super) struct Walk<'a, 'r> {
     pub(super) visit: Option<(&'r mut CheckReport, &'r mut BTreeSet<u64>)>,
     /// The table entries seen so far.
     entries: u64,
-    /// Where the next cluster of the active disk would lie if nothing were fragmented.
+    /// Where the next cluster of the L2 table would lie if nothing were fragmented.
     next_offset: u64,
 }
 
@@ -187,6 +187,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         let table = u64_table(&read_padded(self.file, offset, size as usize)?);
         let words = if self.geometry().extended_l2() { 2 } else { 1 };
         let guest = index * self.geometry().clusters_per_l2();
+        self.next_offset = 0;
         for (guest, words) in (guest..).zip(table.chunks_exact(words)) {
             let (entry, bitmap) = (words[0], words.get(1).copied().unwrap_or(0));
             if entry != 0 || bitmap != 0 {
@@ -222,7 +223,6 @@ impl<'a, 'r> Walk<'a, 'r> {
             self.error(format_args!(
                 "the cluster at guest {guest:#x} lies at {offset:#x}, which is no cluster boundary"
             ));
-            return Ok(());
         }
         let size = self.geometry().cluster_bytes();
         if active {
