@@ -3,6 +3,7 @@
 use imgctl_block::MemoryDevice;
 use imgctl_ext4::{Ext4, Ext4Options};
 use imgctl_vfs::Timestamp;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -97,9 +98,16 @@ impl Image {
         (device, fs)
     }
 
-    /// Writes a device's bytes back to the image file.
+    /// Writes a device's bytes back to the image file, with holes for its zeros.
     pub(crate) fn store(&self, device: &MemoryDevice) {
-        std::fs::write(self.path(), device.to_bytes()).unwrap();
+        let bytes = device.to_bytes();
+        let file = std::fs::File::create(self.path()).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+        for (offset, piece) in (0..).step_by(4096).zip(bytes.chunks(4096)) {
+            if piece.iter().any(|byte| *byte != 0) {
+                file.write_all_at(piece, offset).unwrap();
+            }
+        }
     }
 
     /// Has e2fsck look for the least fault.
