@@ -101,9 +101,8 @@ fn work(bench: &Bench, results: &Results, left: Vec<Shard>, jobs: usize, until: 
     };
     thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
-        let ends = workers.into_iter().map(|worker| worker.join());
-        ends.map(|end| end.unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
-            .collect()
+        let mut ends = workers.into_iter().map(|worker| worker.join());
+        ends.try_for_each(|end| end.unwrap_or_else(|_| anyhow::bail!("a worker panicked")))
     })
 }
 

@@ -162,10 +162,7 @@ impl Bench {
             command.args(["--root-password", ROOT_PASSWORD]);
         }
         for expectation in BOOT_EXPECTATIONS {
-            // The seed gives a name of its own.
-            if !(boot.seed && expectation.starts_with("hostname=")) {
-                command.args(["--expect", expectation]);
-            }
+            command.args(["--expect", expectation]);
         }
         command.stdin(Stdio::null());
         Ok(command)

@@ -98,14 +98,15 @@ impl Image {
         (device, fs)
     }
 
-    /// Writes a device's bytes back to the image file, with holes for its zeros.
+    /// Writes a device's bytes back to the image file, which stays sparse.
     pub(crate) fn store(&self, device: &MemoryDevice) {
+        const CHUNK: usize = 1 << 16;
         let bytes = device.to_bytes();
         let file = std::fs::File::create(self.path()).unwrap();
         file.set_len(bytes.len() as u64).unwrap();
-        for (offset, piece) in (0..).step_by(4096).zip(bytes.chunks(4096)) {
-            if piece.iter().any(|byte| *byte != 0) {
-                file.write_all_at(piece, offset).unwrap();
+        for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+            if chunk != &[0; CHUNK][..chunk.len()] {
+                file.write_all_at(chunk, (index * CHUNK) as u64).unwrap();
             }
         }
     }

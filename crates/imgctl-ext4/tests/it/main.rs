@@ -7,5 +7,6 @@ mod image;
 mod populate;
 mod random;
 mod reading;
+mod recovery;
 mod tree;
 mod writing;
