@@ -68,7 +68,7 @@ pub(super) const KINDS: &[Kind] = &[
         about: "a round of 1,000 random operations on one of 14 option sets (1, 2, 4 KiB blocks); then the kernel \
                 writes, then the engine again",
         judges: "the model, e2fsck -fn three times, kernel mounts (compared with the model, and with the engine)",
-        goal: 1000,
+        goal: 400,
         work: seeds(
             test(
                 "imgctl-ext4",
@@ -82,7 +82,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "ext4-full",
         about: "a small filesystem that is filled up by random operations; then as above",
         judges: "e2fsck -fn three times, kernel mounts",
-        goal: 100,
+        goal: 60,
         work: seeds(
             test("imgctl-ext4", "it", "random::a_full_filesystem_is_as_sound_as_any"),
             5,
@@ -102,7 +102,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "fat-random",
         about: "a round of 1,000 random operations on FAT12, FAT16 or FAT32",
         judges: "the model, fsck.fat -n, mtools, the fatfs crate",
-        goal: 1000,
+        goal: 400,
         work: seeds(
             test("imgctl-fat", "it", "random::random_operations_equal_the_model"),
             40,
@@ -171,7 +171,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "command-damage",
         about: "`imgctl customize` of a disk with changed bytes in its table, its ext4 or its FAT",
         judges: "an exit code of its own, nothing left behind or a sound qcow2, the base unchanged, 30 s, 2 GiB",
-        goal: 600,
+        goal: 450,
         work: seeds(
             test("imgctl-tests", "e2e", "damage::damaged_disks_are_refused_or_done"),
             30,

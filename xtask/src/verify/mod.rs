@@ -159,7 +159,8 @@ const REPORT: &str = "docs/verification.md";
 /// What is tested.
 #[derive(Debug)]
 struct Source {
-    /// The last commit that changed more than documentation, so that results outlive the commit of their report.
+    /// The last commit that changed more than documentation and tasks, so that results outlive the commit of their
+    /// report.
     commit: String,
     date: String,
     /// Whether there are changes that are not committed.
@@ -168,7 +169,7 @@ struct Source {
 
 impl Source {
     fn read() -> Result<Self> {
-        const CODE: [&str; 4] = ["--", ".", ":(exclude)docs", ":(exclude)*.md"];
+        const CODE: [&str; 5] = ["--", ".", ":(exclude)docs", ":(exclude)xtask", ":(exclude)*.md"];
         let log = |format: &str| git(&[&["log", "-1", format][..], &CODE].concat());
         let changes = git(&[&["status", "--porcelain", "--untracked-files=normal"][..], &CODE].concat())?;
         let is_changed = !changes.is_empty();

@@ -120,8 +120,8 @@ pub(super) fn write(header: &Header, results: &BTreeMap<String, Outcome>) -> Str
     }
     text.push_str(
         "\n## Again\n\n\
-         `cargo xtask verify --full` goes on where it stopped, as long as nothing but documentation has changed\n\
-         (`--restart` begins anew, `--only KIND`, `--budget MINUTES`, `--jobs N`). Logs are in `target/verify/logs/`.\n\
+         `cargo xtask verify --full` goes on where it stopped, as long as nothing but documentation and xtask has\n\
+         changed (`--restart` begins anew, `--only KIND`, `--budget MINUTES`, `--jobs N`). Logs are in `target/verify/logs/`.\n\
          One case by its seed:\n\n```sh\n",
     );
     for kind in KINDS {
@@ -224,8 +224,8 @@ mod tests {
         for line in [
             "- Commit: abc of 2026-01-01",
             "- Cases that passed: 59; failures: 2",
-            "| fat-random | 1000 | 58 | 2 | 0..60 | 4 min | 900 ms | 3 MiB |",
-            "| ext4-random | 1000 | 0 | 0 | not run | 0 s | – | – |",
+            "| fat-random | 400 | 58 | 2 | 0..60 | 4 min | 900 ms | 3 MiB |",
+            "| ext4-random | 400 | 0 | 0 | not run | 0 s | – | – |",
             "- `fat-random/40..60`, seeds 47, 51: it panicked",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
