@@ -7,6 +7,7 @@ use crate::format::journal::{JournalSuperblock, LogBlock, SUPERBLOCK_BYTES, Tag,
 use crate::node::Node;
 use crate::volume::Volume;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The first tag of a fast commit.
 const FAST_COMMIT_HEAD: u16 = 9;
@@ -71,6 +72,20 @@ pub(crate) fn replay(volume: &Volume, node: &Node) -> Result<Replayed> {
         transactions: log.transactions,
         blocks: last.len() as u64,
     })
+}
+
+/// The device's blocks that hold the log of an empty journal: nothing anybody will read again.
+pub(crate) fn unused_log(volume: &Volume, node: &Node) -> Result<Vec<Range<u64>>> {
+    let journal = Journal::open(volume, node)?;
+    if journal.superblock.start != 0 {
+        return Ok(Vec::new());
+    }
+    let runs = node.map.iter().map(|extent| {
+        // The first block is the journal's superblock.
+        let skipped = u64::from(extent.logical == 0);
+        extent.physical + skipped..extent.physical + u64::from(extent.length)
+    });
+    Ok(runs.collect())
 }
 
 /// Whether transaction `a` is older than `b`; their numbers wrap around.
