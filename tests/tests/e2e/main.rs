@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod expected;
+mod formats;
 mod golden;
 mod guest_disk;
 mod hostile_paths;
