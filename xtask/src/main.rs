@@ -1,5 +1,6 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
+mod bench;
 mod fixtures;
 mod test;
 mod tidy;
@@ -19,6 +20,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure imgctl against other programs and against this machine, and update the README's table.
+    Bench {
+        /// Passed on; `cargo xtask bench --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
     ///
     /// An image is built again when its scripts have changed. IMGCTL_FIXTURES names another folder.
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
