@@ -7,12 +7,10 @@ use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
-use crate::steps::{self, StepEvent};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -32,9 +30,10 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
         .map(|output| PendingOutput::create(output, &base))
         .transpose()?;
     let abandon = AtomicBool::new(false);
+    let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
+        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &is_over, &|_| {}));
         let baked = run.bake(&base).and_then(|baked| {
             let digest = digest
                 .join()
@@ -111,7 +110,7 @@ impl<'a> Run<'a> {
     /// Everything up to the packing: open, edit, commit, verify.
     fn bake(&mut self, base: &BaseImage) -> Result<Baked> {
         let overlay = Overlay::with_scratch(base.disk.device(), self.scratch_folder(), OVERLAY_MEMORY_BYTES);
-        let disk = Disk::open(Arc::new(overlay))?;
+        let disk = Disk::open(overlay, &base.path)?;
         let now = match self.options.reference_time {
             Some(seconds) => Timestamp::from_seconds(seconds),
             None => disk.recorded_time()?,
@@ -128,7 +127,10 @@ impl<'a> Run<'a> {
         self.apply(&mut guest)?;
 
         self.begin(Stage::Commit)?;
-        let (tree, log, _) = guest.into_parts();
+        let (tree, log, warnings) = guest.into_parts();
+        for warning in warnings {
+            self.warn(warning.message);
+        }
         tree.commit().map_err(|source| {
             Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)
         })?;
@@ -151,17 +153,23 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn apply(&mut self, guest: &mut Guest) -> Result<()> {
-        let mut warnings = Vec::new();
-        let applied = steps::execute(&self.options.plan, guest, &mut |event| match event {
-            StepEvent::Started { name, .. } => (self.on_event)(Event::Step(name.to_owned())),
-            StepEvent::Warning { name, warning } => warnings.push(format!("{name}: {}", warning.message)),
-            _ => {}
-        });
-        for warning in warnings {
-            self.warn(warning);
+    fn apply(&self, guest: &mut Guest) -> Result<()> {
+        let mut on_step = |name: &str| {
+            (self.on_event)(Event::Step(name.to_owned()));
+            !self.options.cancel.load(Ordering::Relaxed)
+        };
+        match steps::execute(&self.options.plan, guest, &mut on_step) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(cancelled()),
+            Err(failed) => {
+                let error = Error::new(ErrorKind::Step, failed.to_string());
+                Err(match failed.hint() {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
+                .with_source(failed.cause))
+            }
         }
-        applied.map_err(|error| Error::new(ErrorKind::Step, error.to_string()).with_source(error.cause))
     }
 
     /// Packing, publishing and the receipt.

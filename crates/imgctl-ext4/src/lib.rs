@@ -34,6 +34,7 @@ mod features;
 mod format;
 mod fs;
 mod node;
+mod verify;
 mod volume;
 mod xattr;
 

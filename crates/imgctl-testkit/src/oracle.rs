@@ -59,6 +59,7 @@ pub fn require(program: &str) -> Result<PathBuf> {
         let known = PROGRAMS
             .iter()
             .chain(FIXTURE_PROGRAMS)
+            .chain(crate::boot::PROGRAMS)
             .find(|(name, _)| *name == program);
         let package = known.map_or(program, |(_, package)| package);
         format!("{program} is not installed: apt-get install {package}")

@@ -18,7 +18,7 @@ use publish::{PendingFile, check_free};
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// An output that has its place but no content yet.
 #[derive(Debug)]
@@ -212,7 +212,13 @@ impl<'a> Packed<'a> {
                 total,
             });
         };
-        let digests = digest_file(file, &options.path, with_sha512, cancel, &progress)?;
+        let digests = digest_file(
+            file,
+            &options.path,
+            with_sha512,
+            &|| cancel.load(Ordering::Relaxed),
+            &progress,
+        )?;
         Ok(Digested {
             packed: self,
             digests,

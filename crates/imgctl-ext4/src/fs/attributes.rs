@@ -14,7 +14,7 @@ use imgctl_vfs::ErrorKind;
 
 impl Ext4 {
     /// All attributes of a node.
-    pub(super) fn xattrs_of(&self, node: &Node) -> Result<Xattrs> {
+    pub(crate) fn xattrs_of(&self, node: &Node) -> Result<Xattrs> {
         let damage = |problem: String| Error::corrupt(Structure::Xattrs(node.number), problem);
         let mut xattrs = decode_inline(node.inode.xattr_room()).map_err(|error| damage(error.to_string()))?;
         if let Some((_, raw)) = self.read_xattr_block(node)? {
@@ -41,6 +41,14 @@ impl Ext4 {
                 .map_err(|error| Error::corrupt(structure, error.to_string()))?;
         }
         Ok(Some((block, raw)))
+    }
+
+    /// The node's attribute block, and how many inodes share it by its own word.
+    pub(crate) fn xattr_references(&self, node: &Node) -> Result<Option<(u64, u32)>> {
+        match self.read_xattr_block(node)? {
+            Some((block, raw)) => Ok(Some((block, self.references(node.number, &raw)?))),
+            None => Ok(None),
+        }
     }
 
     /// Gives a node exactly these attributes.

@@ -1,5 +1,6 @@
 //! The filesystem: opening it, and what all its operations share.
 
+mod acl;
 mod attributes;
 mod commit;
 mod load;
@@ -94,5 +95,13 @@ impl Ext4 {
     #[must_use]
     pub fn features(&self) -> Vec<String> {
         self.volume.superblock.features.names()
+    }
+
+    pub(crate) fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    pub(crate) fn space(&self) -> &Space {
+        &self.space
     }
 }

@@ -72,6 +72,7 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         drop(mounted);
         let mounted = image.mount("ro,noatime");
         let expected = of_kernel(mounted.path());
+        let full = rustix::fs::statvfs(mounted.path()).unwrap();
         drop(mounted);
         let (device, fs) = image.open();
         assert_same(&of_engine(&fs), &expected);
@@ -87,6 +88,12 @@ fn every_layout_reads_as_the_kernel_shows_it() {
             .sum();
         let stat = fs.statfs().unwrap();
         assert_eq!(free / u64::from(stat.block_bytes), stat.free_blocks, "{layout:?}");
+        let counts = (stat.blocks, stat.free_blocks, stat.nodes, stat.free_nodes);
+        assert_eq!(
+            counts,
+            (full.f_blocks, full.f_bfree, full.f_files, full.f_ffree),
+            "{layout:?}"
+        );
     }
 }
 

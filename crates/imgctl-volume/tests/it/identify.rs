@@ -6,53 +6,57 @@ use imgctl_volume::{ContentKind, identify};
 
 const MIB: u64 = 1 << 20;
 
+/// Package, program, arguments, what it makes, and of how many MiB.
+type Maker = (&'static str, &'static str, &'static [&'static str], ContentKind, u64);
+
+const MAKERS: [Maker; 12] = [
+    (
+        "e2fsprogs",
+        "mke2fs",
+        &["-q", "-F", "-text2", "-Lroot"],
+        ContentKind::Ext2,
+        16,
+    ),
+    (
+        "e2fsprogs",
+        "mke2fs",
+        &["-q", "-F", "-text3", "-Lroot"],
+        ContentKind::Ext3,
+        16,
+    ),
+    (
+        "e2fsprogs",
+        "mke2fs",
+        &["-q", "-F", "-text4", "-Lsixteen bytes ok"],
+        ContentKind::Ext4,
+        16,
+    ),
+    ("e2fsprogs", "mke2fs", &["-q", "-F", "-text4"], ContentKind::Ext4, 16),
+    ("dosfstools", "mkfs.fat", &["-F12", "-nESP"], ContentKind::Fat, 4),
+    ("dosfstools", "mkfs.fat", &["-F16"], ContentKind::Fat, 16),
+    (
+        "dosfstools",
+        "mkfs.fat",
+        &["-F32", "-nEFI SYSTEM"],
+        ContentKind::Fat,
+        64,
+    ),
+    ("xfsprogs", "mkfs.xfs", &["-q", "-f", "-Lxlabel"], ContentKind::Xfs, 320),
+    (
+        "btrfs-progs",
+        "mkfs.btrfs",
+        &["-q", "-Lb label"],
+        ContentKind::Btrfs,
+        128,
+    ),
+    ("util-linux", "mkswap", &["-Lswapspace"], ContentKind::Swap, 16),
+    ("util-linux", "mkswap", &["-p65536"], ContentKind::Swap, 16),
+    ("util-linux", "mkswap", &[], ContentKind::Swap, 16),
+];
+
 #[test]
 fn kinds_labels_and_uuids_equal_blkids() {
-    let makers: [(&str, &str, &[&str], ContentKind, u64); 12] = [
-        (
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-text2", "-Lroot"],
-            ContentKind::Ext2,
-            16,
-        ),
-        (
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-text3", "-Lroot"],
-            ContentKind::Ext3,
-            16,
-        ),
-        (
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-text4", "-Lsixteen bytes ok"],
-            ContentKind::Ext4,
-            16,
-        ),
-        ("e2fsprogs", "mke2fs", &["-q", "-F", "-text4"], ContentKind::Ext4, 16),
-        ("dosfstools", "mkfs.fat", &["-F12", "-nESP"], ContentKind::Fat, 4),
-        ("dosfstools", "mkfs.fat", &["-F16"], ContentKind::Fat, 16),
-        (
-            "dosfstools",
-            "mkfs.fat",
-            &["-F32", "-nEFI SYSTEM"],
-            ContentKind::Fat,
-            64,
-        ),
-        ("xfsprogs", "mkfs.xfs", &["-q", "-f", "-Lxlabel"], ContentKind::Xfs, 320),
-        (
-            "btrfs-progs",
-            "mkfs.btrfs",
-            &["-q", "-Lb label"],
-            ContentKind::Btrfs,
-            128,
-        ),
-        ("util-linux", "mkswap", &["-Lswapspace"], ContentKind::Swap, 16),
-        ("util-linux", "mkswap", &["-p65536"], ContentKind::Swap, 16),
-        ("util-linux", "mkswap", &[], ContentKind::Swap, 16),
-    ];
-    for (package, program, arguments, kind, size) in makers {
+    for (package, program, arguments, kind, size) in MAKERS {
         let file = disk(size * MIB);
         run(package, program, arguments, file.path());
         let content = identify(&device(file.path())).unwrap();
