@@ -1,6 +1,7 @@
 //! Disks that are full or fail at any call of a run: it says so, and there is no half output.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{ExitStatus, Output};
@@ -37,10 +38,11 @@ fn an_output_disk_that_is_full_at_any_size() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new("mini")?;
-    let needed = scene.path("reference").join(OUT).metadata()?.len();
+    // Holes take no room.
+    let needed = scene.path("reference").join(OUT).metadata()?.blocks() * 512;
     let count = points(10)? as u64;
     for point in 0..count {
-        // Room for an earlier output, and then from nothing to a page less than enough.
+        // Room for an earlier output and its checksum, and then from nothing to less than enough.
         let size = 8192 + (needed / 4096 * point / count) * 4096;
         let place = scene.path(&format!("size-{size}-{point}"));
         let _disk = SmallDisk::mount(&place, &format!("size={size}"))?;
