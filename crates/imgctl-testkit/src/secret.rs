@@ -31,14 +31,12 @@ impl Secrets {
     pub fn add(&mut self, name: &str, content: &[u8]) {
         for chunk in content.chunks(STRIDE) {
             let window = chunk.windows(WINDOW).find(|window| is_telling(window));
-            if let Some(piece) = window.and_then(|window| <[u8; WINDOW]>::try_from(window).ok()) {
-                if self
-                    .pieces
-                    .insert(piece, name.to_owned())
-                    .is_some_and(|other| other != name)
-                {
-                    self.shared.insert(piece);
-                }
+            let Some(piece) = window.and_then(|window| <[u8; WINDOW]>::try_from(window).ok()) else {
+                continue;
+            };
+            let other = self.pieces.insert(piece, name.to_owned());
+            if other.is_some_and(|other| other != name) {
+                self.shared.insert(piece);
             }
         }
         self.pieces.retain(|piece, _| !self.shared.contains(piece));

@@ -49,7 +49,8 @@ impl Case {
         let base = self.path("base.raw");
         let before = (self.listing()?, file_digest(&base)?);
         let output = cli::output(self.folder.path(), arguments)?;
-        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        let told = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
+        let told = String::from_utf8_lossy(&told);
         ensure!(
             output.status.code() == Some(code),
             "{arguments:?}: exit {:?}, not {code}:\n{told}",
@@ -109,13 +110,13 @@ fn something_that_is_no_image() -> Result<()> {
     case.refuses(
         &["customize", "text", "--recipe", "r.yaml", "-o", "out.qcow2"],
         12,
-        &["text"],
+        &["no operating system"],
     )?;
     fs::write(case.path("empty"), "")?;
     case.refuses(
         &["customize", "empty", "--recipe", "r.yaml", "-o", "out.qcow2"],
         12,
-        &["empty"],
+        &[],
     )?;
     let told_wrong = [
         "customize",

@@ -26,12 +26,10 @@ fn links_and_dots_stay_inside_the_guest() -> Result<()> {
     fs::create_dir_all(mount.path().join(outside.path().strip_prefix("/")?))?;
     mount.unmount()?;
 
-    let recipe = format!(
-        "apiVersion: imgctl/v1\nkind: Recipe\nfiles:\n\
-         - {{ path: /etc/by-dots/one, content: \"1\" }}\n\
-         - {{ path: /etc/absolute/two, content: \"2\" }}\n"
-    );
-    let journey = Journey::new(&base, &base, &recipe, &[])?;
+    let recipe = "apiVersion: imgctl/v1\nkind: Recipe\nfiles:\n\
+         - { path: /etc/by-dots/one, content: \"1\" }\n\
+         - { path: /etc/absolute/two, content: \"2\" }\n";
+    let journey = Journey::new(&base, &base, recipe, &[])?;
     journey.customize(&["-o", "out.qcow2"])?;
     ensure!(
         fs::read_dir(outside.path())?.next().is_none(),

@@ -107,8 +107,44 @@ fn a_fragmented_file_gets_a_deep_tree_and_shrinks_again() {
 }
 
 #[test]
+fn block_maps_grow_and_shrink_at_every_depth() {
+    let image = Image::new(64, &["-t", "ext2", "-b", "1024"]);
+    let (device, mut fs) = image.open();
+    let root = fs.root();
+    let before = fs.statfs().unwrap();
+    let node = fs.create(root, b"file", &file()).unwrap();
+    // In the inode, behind one, two and three levels, and across each border.
+    for block in [66_900, 66_500, 65_804, 65_803, 300, 268, 267, 12, 11, 0] {
+        fs.write_at(node, block * 1024, &pattern(block, 1500)).unwrap();
+    }
+    commit_and_judge(&image, &device, fs);
+    for size in [
+        66_600 * 1024,
+        65_805 * 1024 - 5,
+        65_804 * 1024,
+        269 * 1024,
+        12 * 1024,
+        1,
+    ] {
+        let (device, mut fs) = image.open();
+        let node = find(&fs, "/file");
+        let expected = read(&fs, node)[..size].to_vec();
+        fs.set_len(node, size as u64).unwrap();
+        assert!(read(&fs, node) == expected);
+        commit_and_judge(&image, &device, fs);
+    }
+    let (_, mut fs) = image.open();
+    fs.remove(root, b"file").unwrap();
+    assert_eq!(fs.statfs().unwrap(), before);
+}
+
+#[test]
 fn a_full_filesystem_says_so_and_goes_on_after_a_removal() {
-    for options in [&["-b", "1024", "-N", "256"][..], &["-N", "3000"]] {
+    for options in [
+        &["-b", "1024", "-N", "256"][..],
+        &["-N", "3000"],
+        &["-t", "ext3", "-b", "1024"],
+    ] {
         let image = Image::new(8, options);
         let (device, mut fs) = image.open();
         let root = fs.root();
@@ -226,6 +262,41 @@ fn more_subdirectories_than_links_can_count() {
     assert_eq!(fs.metadata(top).unwrap().links, 1, "once lost, the count stays so");
     Box::new(fs).commit().unwrap();
     image.store(&device);
+    image.check();
+}
+
+#[test]
+fn wiping_leaves_nothing_of_what_was_ever_removed() {
+    if !crate::image::may_mount() {
+        return;
+    }
+    let image = Image::new(64, &[]);
+    let mounted = image.mount("rw");
+    let directory = mounted.path().join("SECRET-DIRECTORY");
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::write(mounted.path().join("kept"), b"kept").unwrap();
+    for index in 0..30 {
+        std::fs::write(directory.join(format!("SECRET-{index}")), b"SECRET".repeat(5000)).unwrap();
+    }
+    crate::image::run("sync", &["-f", directory.to_str().unwrap()]);
+    std::fs::remove_dir_all(&directory).unwrap();
+    drop(mounted);
+    let count = |bytes: &[u8]| bytes.windows(6).filter(|window| *window == b"SECRET").count();
+    let (device, mut fs) = image.open();
+    assert!(count(&device.to_bytes()) > 30, "in freed blocks and in the journal");
+    fs.wipe_free().unwrap();
+    // The name in the root directory itself is the kernel's to wipe, which it does only for deleted blocks.
+    let root = fs.root();
+    for name in [&b"SECRET-DIRECTORY"[..], b"other"] {
+        fs.create(root, name, &file()).unwrap();
+        fs.remove(root, name).unwrap();
+    }
+    commit_and_judge(&image, &device, fs);
+    assert_eq!(count(&device.to_bytes()), 0);
+    let mounted = image.mount("rw");
+    assert_eq!(std::fs::read(mounted.path().join("kept")).unwrap(), b"kept");
+    std::fs::write(mounted.path().join("more"), b"more").unwrap();
+    drop(mounted);
     image.check();
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use super::machine::{Machine, Start};
+use super::machine::{Machine, Start, take_turn};
 use super::shell::Shell;
 use super::{BootImage, Kernel};
 use crate::fixture;
@@ -44,6 +44,7 @@ pub fn with_debian_kernel<T>(
         log,
         limit,
     };
+    let _turn = take_turn()?;
     let mut console = machine.start()?;
     console.wait_for(r"(?m)^.*# $").context("waiting for the shell")?;
     let mut shell = Shell::take_over(&mut console)?;

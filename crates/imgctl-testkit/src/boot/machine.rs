@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -74,6 +74,15 @@ pub fn ovmf() -> Result<(&'static Path, &'static Path)> {
         .context("OVMF is not installed: apt-get install ovmf")
 }
 
+/// Waits until no other process on this computer runs a machine of ours: two would both miss their time limits.
+pub(crate) fn take_turn() -> Result<File> {
+    let path = std::env::temp_dir().join("imgctl-boot.lock");
+    let lock = File::options().create(true).append(true).open(&path);
+    let lock = lock.with_context(|| format!("opening {}", path.display()))?;
+    lock.lock().context("waiting for another virtual machine")?;
+    Ok(lock)
+}
+
 /// A machine that has not been switched on.
 #[derive(Debug)]
 pub(crate) struct Machine<'parts> {
@@ -132,7 +141,9 @@ impl Machine<'_> {
         for (index, (disk, format)) in self.disks.iter().enumerate() {
             // Nothing here must survive a crash of the host.
             let options = format!(",format={format},if=none,id=disk{index},cache=unsafe,discard=unmap");
-            let device = format!("virtio-blk-pci,drive=disk{index},bootindex={index}");
+            // A kernel that is handed over has the first place in the boot order.
+            let place = index + usize::from(matches!(self.start, Start::Kernel(_)));
+            let device = format!("virtio-blk-pci,drive=disk{index},bootindex={place}");
             command
                 .arg("-drive")
                 .arg(joined("file=", disk, &options))

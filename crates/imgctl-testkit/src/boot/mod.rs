@@ -184,6 +184,7 @@ impl BootImage {
     /// When no login prompt appears, nobody can log in, or a program is missing. What the booted system shows that it
     /// should not is in the report.
     pub fn boot(&self, options: &Options) -> Result<Report> {
+        let _turn = machine::take_turn()?;
         let started = Instant::now();
         let folder = tempfile::tempdir_in(self.folder.path())?;
         let overlay = folder.path().join("overlay.qcow2");
