@@ -23,6 +23,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mtype", "mtools"),
     ("openssl", "openssl"),
     ("partx", "util-linux"),
+    ("prlimit", "util-linux"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
     ("setcap", "libcap2-bin"),
@@ -30,6 +31,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("sgdisk", "gdisk"),
     ("sha256sum", "coreutils"),
     ("ssh-keygen", "openssh-client"),
+    ("strace", "strace"),
     ("zstd", "zstd"),
 ];
 
