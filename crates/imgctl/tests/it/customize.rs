@@ -232,7 +232,7 @@ fn damaged_images_are_told_from_other_failures() {
         "customize half.qcow2 -r golden.yaml -o golden.qcow2",
         12,
         str![[r#"
-error: cannot read the partition table of half.qcow2
+error: cannot find the partitions of half.qcow2
 caused by: cannot read the partition table
 caused by: the image is damaged at offset 201326080
 caused by: the cluster at guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
