@@ -37,6 +37,7 @@ users:
     shell: /bin/bash
     sudo: 'ALL=(ALL) NOPASSWD:ALL'
 package_update: false
+locale: false
 "
     );
     let meta_data = format!("instance-id: i-imgctl-seeded\nlocal-hostname: {HOSTNAME}\n");
