@@ -1,6 +1,8 @@
 //! Measures speed and size on the clusters of a raw disk image, beside zlib-rs through flate2.
 //!
-//! `cargo run --release -p imgctl-deflate --example measure -- IMAGE.raw [MIB] [ROUNDS] [LEVEL...]`
+//! `cargo run --release -p imgctl-deflate --example measure -- IMAGE.raw [EVERY] [ROUNDS] [LEVEL...]`
+//!
+//! EVERY is how many clusters that are not zero make one of the sample: 4 unless given.
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use imgctl_deflate::Encoder;
@@ -13,13 +15,13 @@ const CLUSTER: usize = 65536;
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let path = arguments.next().ok_or("which image?")?;
-    let mib: usize = arguments.next().map_or(Ok(150), |text| text.parse())?;
+    let every: usize = arguments.next().map_or(Ok(4), |text| text.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(5), |text| text.parse())?;
     let mut levels = arguments.map(|text| text.parse()).collect::<Result<Vec<u32>, _>>()?;
     if levels.is_empty() {
         levels = (1..=9).collect();
     }
-    let clusters = sample(&path, mib)?;
+    let clusters = sample(&path, every)?;
     println!("{} clusters of 64 KiB that are not zero", clusters.len());
 
     let mut rows: Vec<(String, Vec<Duration>, usize)> = Vec::new();
@@ -55,8 +57,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Clusters from all over the image that are not zero, `mib` MiB at most.
-fn sample(path: &str, mib: usize) -> std::io::Result<Vec<Vec<u8>>> {
+/// One in `every` clusters of the image that are not zero.
+fn sample(path: &str, every: usize) -> std::io::Result<Vec<Vec<u8>>> {
     let mut file = File::open(path)?;
     let mut clusters = Vec::new();
     let mut cluster = vec![0; CLUSTER];
@@ -64,8 +66,7 @@ fn sample(path: &str, mib: usize) -> std::io::Result<Vec<Vec<u8>>> {
     while file.read_exact(&mut cluster).is_ok() {
         if cluster.iter().any(|&byte| byte != 0) {
             all += 1;
-            // One cluster in four.
-            if all.is_multiple_of(4) && clusters.len() < mib * 16 {
+            if all.is_multiple_of(every) {
                 clusters.push(cluster.clone());
             }
         }

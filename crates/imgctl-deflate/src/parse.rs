@@ -116,6 +116,7 @@ fn parse_segment(
         let mut found = window.longest(position, 2, limit, effort.nice, effort.depth);
         if found.length < MIN_MATCH || (found.length == MIN_MATCH && found.distance > effort.near3)
         {
+            counts.litlen[usize::from(input[position])] += 1;
             position += 1;
             continue;
         }
@@ -125,6 +126,9 @@ fn parse_segment(
             let next = window.longest(entered, found.length - 1, limit, effort.nice, effort.depth >> 1);
             entered += 1;
             if next.distance > 0 && better(found, next, 2) {
+                for &literal in &input[position..entered - 1] {
+                    counts.litlen[usize::from(literal)] += 1;
+                }
                 position = entered - 1;
                 found = next;
                 continue;
@@ -136,6 +140,9 @@ fn parse_segment(
             let next = window.longest(entered, found.length - 1, limit, effort.nice, effort.depth >> 2);
             entered += 1;
             if next.distance > 0 && better(found, next, 6) {
+                for &literal in &input[position..entered - 1] {
+                    counts.litlen[usize::from(literal)] += 1;
+                }
                 position = entered - 1;
                 found = next;
                 continue;
@@ -148,10 +155,11 @@ fn parse_segment(
         position = match_end;
         literals = match_end;
     }
-    let position = position.max(end.min(input.len()));
+    let literals_end = position.max(end.min(input.len()));
+    count_literals(&input[position..literals_end], counts);
+    let position = literals_end;
     if literals < position {
         let rest = &input[literals..position];
-        count_literals(rest, counts);
         sequences.push(Sequence {
             literals: rest.len() as u16,
             length: 0,
@@ -179,7 +187,6 @@ fn count_literals(literals: &[u8], counts: &mut Counts) {
 
 #[inline(always)]
 fn push(literals: &[u8], found: Match, sequences: &mut Vec<Sequence>, counts: &mut Counts) {
-    count_literals(literals, counts);
     let length = (found.length - MIN_MATCH) as u8;
     let (slot, extra) = distance_slot(found.distance as u32);
     counts.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;

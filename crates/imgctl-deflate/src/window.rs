@@ -111,14 +111,22 @@ impl Window {
             length: exceed,
             distance: 0,
         };
+        let mut distance = usize::from(back) + 1;
         if exceed < MIN_MATCH {
-            let distance = usize::from(place.wrapping_sub(before3));
-            if distance.wrapping_sub(1) < reach
-                && (self.load4(before3, 0) ^ bytes) << 8 == 0
-            {
+            // Everything is looked at before one branch decides: whether a position is a literal is a coin toss, and each
+            // question more would be guessed wrong as often.
+            let distance3 = usize::from(place.wrapping_sub(before3));
+            let same3 = (self.load4(before3, 0) ^ bytes) << 8 == 0;
+            let hit3 = (distance3.wrapping_sub(1) < reach) & same3;
+            let first = self.load4(place.wrapping_sub(distance as u16), 0);
+            let hit4 = (distance <= reach) & (first == bytes);
+            if !(hit3 | hit4) {
+                return best;
+            }
+            if hit3 {
                 best = Match {
                     length: MIN_MATCH,
-                    distance,
+                    distance: distance3,
                 };
             }
         }
@@ -127,7 +135,6 @@ impl Window {
             return best;
         }
         let nice = nice.min(limit);
-        let mut distance = usize::from(back) + 1;
         let mut wanted = self.load4(place, (to_exceed - MIN_MATCH) as u8);
         for _ in 0..depth {
             if distance > reach {
