@@ -9,6 +9,7 @@ use crate::window::{Match, TAIL, Window};
 
 /// Blocks begin and end where segments do.
 pub(crate) const SEGMENT: usize = 4096;
+const SHIFT: u32 = 8;
 
 /// Some literals and then a match, or none.
 #[derive(Clone, Copy, Debug)]
@@ -116,8 +117,10 @@ fn parse_segment(
         let mut found = window.longest(position, 2, limit, effort.nice, effort.depth);
         if found.length < MIN_MATCH || (found.length == MIN_MATCH && found.distance > effort.near3)
         {
-            counts.litlen[usize::from(input[position])] += 1;
-            position += 1;
+            let step = 1 + ((position - literals) >> SHIFT);
+            let next = seek_end.min(position + step);
+            count_literals(&input[position..next], counts);
+            position = next;
             continue;
         }
         let mut entered = position + 1;

@@ -10,7 +10,7 @@ pub(crate) const RING: usize = 1 << 16;
 /// The ring's first bytes follow its last ones again, so that a match, read 8 bytes at a time, never wraps around.
 const MIRROR: usize = 272;
 
-const HASH3_BITS: u32 = 12;
+const HASH3_BITS: u32 = 13;
 const HASH4_BITS: u32 = 13;
 /// From here on to the end of the input nothing is sought.
 pub(crate) const TAIL: usize = 4;
