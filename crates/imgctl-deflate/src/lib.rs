@@ -12,7 +12,9 @@ mod window;
 use bits::BitWriter;
 use block::Block;
 use level::{EFFORTS, Effort};
-use parse::{Parsed, parse, with_end};
+use parse::{Parsed, parse};
+use split::Kept;
+use symbols::END_OF_BLOCK;
 use window::{RING, Window};
 
 /// Compresses inputs into raw deflate streams; makes nothing on the heap once it is warm.
@@ -21,6 +23,7 @@ pub struct Encoder {
     effort: Effort,
     window: Window,
     parsed: Parsed,
+    kept: Vec<Kept>,
     blocks: Vec<Block>,
 }
 
@@ -38,6 +41,7 @@ impl Encoder {
             effort: std::env::var(format!("E{}", level)).ok().map_or(EFFORTS[index], |v| { let v: Vec<usize> = v.split(',').map(|x| x.parse().unwrap()).collect(); Effort { depth: v[0] as u32, nice: v[1], lazy: v[2] as u32, near3: v[3] } }),
             window: Window::new(),
             parsed: Parsed::default(),
+            kept: Vec::new(),
             blocks: Vec::new(),
         }
     }
@@ -67,7 +71,7 @@ impl Encoder {
             let from = position;
             position = parse(&mut self.window, input, (from, end), self.effort, &mut self.parsed);
             let last = position == input.len();
-            split::join(&mut self.parsed.segments);
+            split::join(&mut self.parsed.segments, &mut self.kept);
             let room = limit.checked_sub(out.len() - start)?;
             left = self.write(input, from, last, room, left, out)?;
             if last {
@@ -92,15 +96,17 @@ impl Encoder {
         let mut bits = left.1 as usize;
         let mut from = start;
         self.blocks.clear();
-        for segment in &self.parsed.segments {
-            let counts = with_end(segment.counts.clone());
+        for kept in &self.kept {
+            let segment = &mut self.parsed.segments[kept.index];
+            segment.counts.litlen[END_OF_BLOCK] = 1;
             let ends = (segment.end, segment.sequences_end);
-            let block = Block::plan(&counts, segment.end - from, ends, &mut bits);
+            let block = Block::plan(&segment.counts, segment.end - from, ends, &mut bits);
             self.blocks.push(block);
             from = segment.end;
         }
         if self.blocks.is_empty() {
-            let counts = with_end(parse::Counts::NONE);
+            let mut counts = parse::Counts::NONE;
+            counts.litlen[END_OF_BLOCK] = 1;
             self.blocks.push(Block::plan(&counts, 0, (start, 0), &mut bits));
         }
         if bits.div_ceil(8) > room {

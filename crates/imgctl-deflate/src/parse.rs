@@ -2,7 +2,7 @@
 
 use crate::level::Effort;
 use crate::symbols::{
-    DIST_SYMBOLS, END_OF_BLOCK, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH,
+    DIST_SYMBOLS, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH,
     distance_slot,
 };
 use crate::window::{Match, TAIL, Window};
@@ -82,7 +82,14 @@ pub(crate) fn parse(
     parsed.segments.clear();
     let mut position = start;
     while position < end {
-        let mut counts = Counts::NONE;
+        parsed.segments.push(Segment {
+            end: 0,
+            sequences_end: 0,
+            counts: Counts::NONE,
+        });
+        let Some(segment) = parsed.segments.last_mut() else {
+            break;
+        };
         let segment_end = end.min(position + SEGMENT);
         position = parse_segment(
             window,
@@ -90,13 +97,10 @@ pub(crate) fn parse(
             (position, segment_end),
             effort,
             &mut parsed.sequences,
-            &mut counts,
+            &mut segment.counts,
         );
-        parsed.segments.push(Segment {
-            end: position,
-            sequences_end: parsed.sequences.len(),
-            counts,
-        });
+        segment.end = position;
+        segment.sequences_end = parsed.sequences.len();
     }
     position
 }
@@ -153,6 +157,10 @@ fn parse_segment(
             break;
         }
         let match_end = position + found.length;
+        if found.distance == 1 {
+            // All places within a run look alike; its end will do.
+            entered = entered.max(match_end.saturating_sub(16));
+        }
         window.skip(entered, match_end.min(input.len().saturating_sub(TAIL - 1)));
         push(&input[literals..position], found, sequences, counts);
         position = match_end;
@@ -200,10 +208,4 @@ fn push(literals: &[u8], found: Match, sequences: &mut Vec<Sequence>, counts: &m
         slot,
         extra,
     });
-}
-
-/// The counts of a whole block have its end as well.
-pub(crate) fn with_end(mut counts: Counts) -> Counts {
-    counts.litlen[END_OF_BLOCK] = 1;
-    counts
 }

@@ -2,7 +2,7 @@
 
 use crate::parse::{Counts, Segment};
 
-/// `n * log2(n)` in quarters of ... see [`N_LOG_N`].
+/// How many binary digits of a bit are counted.
 const FRACTION: u32 = 4;
 const TABLE: usize = 1024;
 
@@ -66,39 +66,54 @@ const SYMBOL_BITS: u32 = 4;
 /// And on itself.
 const BLOCK_BITS: u32 = 100;
 
-/// Joins neighbours, those first that gain most by it, until none gains.
-pub(crate) fn join(segments: &mut Vec<Segment>) {
-    let mut costs: Vec<u32> = segments.iter().map(|segment| cost(&segment.counts)).collect();
-    let joined = |one: &Segment, other: &Segment| {
-        let mut counts = one.counts.clone();
-        counts.add(&other.counts);
-        cost(&counts)
-    };
-    let mut pairs: Vec<u32> = segments
-        .windows(2)
-        .map(|pair| joined(&pair[0], &pair[1]))
-        .collect();
+/// Joins neighbours, those first that gain most by it, until none gains. What is left is listed in `kept`, in order;
+/// each of those holds the counts of all that were joined to it, and ends where the last of them ended.
+pub(crate) fn join(segments: &mut [Segment], kept: &mut Vec<Kept>) {
+    kept.clear();
+    kept.extend(segments.iter().enumerate().map(|(index, segment)| Kept {
+        index,
+        alone: cost(&segment.counts),
+        with_next: 0,
+    }));
+    for at in 0..kept.len().saturating_sub(1) {
+        kept[at].with_next = cost_of_both(segments, kept, at);
+    }
     loop {
-        let gains = (0..pairs.len()).map(|at| (i64::from(costs[at]) + i64::from(costs[at + 1]) - i64::from(pairs[at]), at));
-        let Some((gain, at)) = gains.max_by_key(|&(gain, at)| (gain, std::cmp::Reverse(at))) else {
+        let gains = kept.windows(2).enumerate().map(|(at, pair)| {
+            let apart = i64::from(pair[0].alone) + i64::from(pair[1].alone);
+            (apart - i64::from(pair[0].with_next), at)
+        });
+        let Some((gain, at)) = gains.reduce(|best, next| if next.0 > best.0 { next } else { best })
+        else {
             return;
         };
         if gain < 0 {
             return;
         }
-        let second = segments.remove(at + 1);
-        let first = &mut segments[at];
-        first.counts.add(&second.counts);
-        first.end = second.end;
-        first.sequences_end = second.sequences_end;
-        costs[at] = pairs[at];
-        costs.remove(at + 1);
-        pairs.remove(at);
-        if at > 0 {
-            pairs[at - 1] = joined(&segments[at - 1], &segments[at]);
-        }
-        if at < pairs.len() {
-            pairs[at] = joined(&segments[at], &segments[at + 1]);
+        let second = kept.remove(at + 1);
+        let (before, behind) = segments.split_at_mut(second.index);
+        let first = &mut before[kept[at].index];
+        first.counts.add(&behind[0].counts);
+        first.end = behind[0].end;
+        first.sequences_end = behind[0].sequences_end;
+        kept[at].alone = kept[at].with_next;
+        for pair in at.saturating_sub(1)..(at + 1).min(kept.len() - 1) {
+            kept[pair].with_next = cost_of_both(segments, kept, pair);
         }
     }
+}
+
+/// A segment that begins a block, as it seems so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    pub(crate) index: usize,
+    alone: u32,
+    with_next: u32,
+}
+
+fn cost_of_both(segments: &[Segment], kept: &[Kept], at: usize) -> u32 {
+    let [one, other] = [kept[at].index, kept[at + 1].index];
+    let mut counts = segments[one].counts.clone();
+    counts.add(&segments[other].counts);
+    cost(&counts)
 }
