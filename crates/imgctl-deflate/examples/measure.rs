@@ -93,11 +93,7 @@ fn zlib_rs(clusters: &[Vec<u8>]) -> Result<(Duration, usize), Box<dyn std::error
     Ok((cpu() - begin, size))
 }
 
-fn own(
-    clusters: &[Vec<u8>],
-    level: u32,
-    check: bool,
-) -> Result<(Duration, usize), Box<dyn std::error::Error>> {
+fn own(clusters: &[Vec<u8>], level: u32, check: bool) -> Result<(Duration, usize), Box<dyn std::error::Error>> {
     let mut encoder = Encoder::new(level);
     let mut out = Vec::new();
     let mut size = 0;

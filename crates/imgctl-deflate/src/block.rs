@@ -4,14 +4,11 @@ use crate::bits::BitWriter;
 use crate::huffman::{MAX_BITS, canonical_codes, code_lengths};
 use crate::parse::{Counts, NO_MATCH, Sequence};
 use crate::symbols::{
-    DIST_SYMBOLS, END_OF_BLOCK, FIRST_LENGTH, LENGTH_BASE, LENGTH_EXTRA, LENGTH_SLOT,
-    LITLEN_SYMBOLS, distance_extra,
+    DIST_SYMBOLS, END_OF_BLOCK, FIRST_LENGTH, LENGTH_BASE, LENGTH_EXTRA, LENGTH_SLOT, LITLEN_SYMBOLS, distance_extra,
 };
 
 /// In which order a dynamic block gives the lengths of the code-length code.
-const ORDER: [usize; 19] = [
-    16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
-];
+const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 /// How many bits follow the symbols of the code-length code.
 const RUN_EXTRA: [u32; 19] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 3, 7];
 /// The most that one stored block holds.
@@ -174,17 +171,20 @@ fn runs(all: &[u8], symbols: &mut [(u8, u8)], counts: &mut [u32; 19]) -> usize {
 }
 
 /// How a block is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Stored,
     Fixed,
-    Dynamic(Box<(Lengths, Description)>),
+    Dynamic,
 }
 
 /// A block as it will be written.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     kind: Kind,
+    /// Of the dynamic codes, also where another kind was chosen: blocks lie in one piece of memory.
+    lengths: Lengths,
+    description: Description,
     /// Its end in the input.
     pub(crate) end: usize,
     pub(crate) sequences_end: usize,
@@ -193,12 +193,7 @@ pub(crate) struct Block {
 impl Block {
     /// Chooses the cheapest kind for what `counts` (with the end of the block) counts, which is `bytes` long; adds the
     /// block's bits to `total`.
-    pub(crate) fn plan(
-        counts: &Counts,
-        bytes: usize,
-        (end, sequences_end): (usize, usize),
-        total: &mut usize,
-    ) -> Self {
+    pub(crate) fn plan(counts: &Counts, bytes: usize, (end, sequences_end): (usize, usize), total: &mut usize) -> Self {
         let lengths = Lengths::of(counts);
         let description = Description::of(&lengths);
         let dynamic = 3 + description.bits + lengths.bits(counts);
@@ -212,34 +207,30 @@ impl Block {
         } else if fixed <= dynamic {
             (Kind::Fixed, fixed)
         } else {
-            (Kind::Dynamic(Box::new((lengths, description))), dynamic)
+            (Kind::Dynamic, dynamic)
         };
         *total += bits;
         Self {
             kind,
+            lengths,
+            description,
             end,
             sequences_end,
         }
     }
 
     /// Writes the block of `sequences`, which stand for `input`.
-    pub(crate) fn write(
-        &self,
-        input: &[u8],
-        sequences: &[Sequence],
-        last: bool,
-        writer: &mut BitWriter<'_>,
-    ) {
-        match &self.kind {
+    pub(crate) fn write(&self, input: &[u8], sequences: &[Sequence], last: bool, writer: &mut BitWriter<'_>) {
+        match self.kind {
             Kind::Stored => write_stored(input, last, writer),
             Kind::Fixed => {
                 writer.put(u64::from(last) | 1 << 1, 3);
                 write_coded(&Lengths::FIXED, input, sequences, writer);
             }
-            Kind::Dynamic(codes) => {
+            Kind::Dynamic => {
                 writer.put(u64::from(last) | 2 << 1, 3);
-                codes.1.write(writer);
-                write_coded(&codes.0, input, sequences, writer);
+                self.description.write(writer);
+                write_coded(&self.lengths, input, sequences, writer);
             }
         }
     }
@@ -286,8 +277,7 @@ impl Coded {
             let slot = usize::from(LENGTH_SLOT[length]);
             let symbol = FIRST_LENGTH + slot;
             let extra = (length - usize::from(LENGTH_BASE[slot])) as u32;
-            *place = (entry(symbol) | extra << lengths.litlen[symbol])
-                + (u32::from(LENGTH_EXTRA[slot]) << 24);
+            *place = (entry(symbol) | extra << lengths.litlen[symbol]) + (u32::from(LENGTH_EXTRA[slot]) << 24);
         }
         let mut codes = [0; DIST_SYMBOLS];
         canonical_codes(&lengths.dist, &mut codes);
@@ -299,12 +289,7 @@ impl Coded {
     }
 }
 
-fn write_coded(
-    lengths: &Lengths,
-    input: &[u8],
-    sequences: &[Sequence],
-    writer: &mut BitWriter<'_>,
-) {
+fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], writer: &mut BitWriter<'_>) {
     let coded = Coded::of(lengths);
     let put = |writer: &mut BitWriter<'_>, entry: u32| {
         writer.put(u64::from(entry & 0x00ff_ffff), entry >> 24);

@@ -38,7 +38,7 @@ impl Encoder {
     pub fn new(level: u32) -> Self {
         let index = level.clamp(1, 9) as usize - 1;
         Self {
-            effort: std::env::var(format!("E{}", level)).ok().map_or(EFFORTS[index], |v| { let v: Vec<usize> = v.split(',').map(|x| x.parse().unwrap()).collect(); Effort { depth: v[0] as u32, nice: v[1], lazy: v[2] as u32, near3: v[3] } }),
+            effort: EFFORTS[index],
             window: Window::new(),
             parsed: Parsed::default(),
             kept: Vec::new(),

@@ -1,15 +1,15 @@
 //! From bytes to literals and matches, counted per segment.
 
 use crate::level::Effort;
-use crate::symbols::{
-    DIST_SYMBOLS, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH,
-    distance_slot,
-};
+use crate::symbols::{DIST_SYMBOLS, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, distance_slot};
 use crate::window::{Match, TAIL, Window};
 
 /// Blocks begin and end where segments do.
 pub(crate) const SEGMENT: usize = 4096;
-const SHIFT: u32 = 8;
+
+/// After 2^8 literals in a row every second position is looked at, after twice as many every third, and so on until the
+/// segment's end: bytes that are compressed already cost little time that way.
+const HASTE: u32 = 8;
 
 /// Some literals and then a match, or none.
 #[derive(Clone, Copy, Debug)]
@@ -119,42 +119,27 @@ fn parse_segment(
     while position < seek_end {
         let limit = MAX_MATCH.min(input.len() - position);
         let mut found = window.longest(position, 2, limit, effort.nice, effort.depth);
-        if found.length < MIN_MATCH || (found.length == MIN_MATCH && found.distance > effort.near3)
-        {
-            let step = 1 + ((position - literals) >> SHIFT);
+        if found.distance == 0 {
+            let step = 1 + ((position - literals) >> HASTE);
             let next = seek_end.min(position + step);
             count_literals(&input[position..next], counts);
             position = next;
             continue;
         }
         let mut entered = position + 1;
-        while effort.lazy > 0 && found.length < effort.nice && entered < seek_end {
+        let mut lookahead = 0;
+        while lookahead < effort.lazy && found.length < effort.nice && entered < seek_end {
+            lookahead += 1;
             let limit = MAX_MATCH.min(input.len() - entered);
-            let next = window.longest(entered, found.length - 1, limit, effort.nice, effort.depth >> 1);
-            entered += 1;
-            if next.distance > 0 && better(found, next, 2) {
-                for &literal in &input[position..entered - 1] {
-                    counts.litlen[usize::from(literal)] += 1;
-                }
-                position = entered - 1;
+            let depth = effort.depth >> lookahead;
+            let next = window.longest(entered, found.length - 1, limit, effort.nice, depth);
+            if next.distance > 0 && better(found, next, lookahead) {
+                count_literals(&input[position..entered], counts);
+                position = entered;
                 found = next;
-                continue;
+                lookahead = 0;
             }
-            if effort.lazy < 2 || entered >= seek_end {
-                break;
-            }
-            let limit = MAX_MATCH.min(input.len() - entered);
-            let next = window.longest(entered, found.length - 1, limit, effort.nice, effort.depth >> 2);
             entered += 1;
-            if next.distance > 0 && better(found, next, 6) {
-                for &literal in &input[position..entered - 1] {
-                    counts.litlen[usize::from(literal)] += 1;
-                }
-                position = entered - 1;
-                found = next;
-                continue;
-            }
-            break;
         }
         let match_end = position + found.length;
         if found.distance == 1 {
@@ -181,12 +166,13 @@ fn parse_segment(
     position
 }
 
-/// Whether `next`, which begins later, is worth more than `threshold` quarters of a byte more than `found`.
+/// Whether `next`, which begins `later` bytes later, is worth the literals before it.
 #[inline(always)]
-fn better(found: Match, next: Match, threshold: i32) -> bool {
+fn better(found: Match, next: Match, later: u32) -> bool {
     let longer = next.length as i32 - found.length as i32;
     let nearer = found.distance.ilog2() as i32 - next.distance.ilog2() as i32;
-    4 * longer + nearer > threshold
+    // In quarters of a byte.
+    4 * longer + nearer > later as i32 * 4 - 2
 }
 
 #[inline(always)]

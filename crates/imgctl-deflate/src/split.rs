@@ -83,8 +83,7 @@ pub(crate) fn join(segments: &mut [Segment], kept: &mut Vec<Kept>) {
             let apart = i64::from(pair[0].alone) + i64::from(pair[1].alone);
             (apart - i64::from(pair[0].with_next), at)
         });
-        let Some((gain, at)) = gains.reduce(|best, next| if next.0 > best.0 { next } else { best })
-        else {
+        let Some((gain, at)) = gains.reduce(|best, next| if next.0 > best.0 { next } else { best }) else {
             return;
         };
         if gain < 0 {

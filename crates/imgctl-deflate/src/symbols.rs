@@ -15,8 +15,7 @@ pub(crate) const MAX_MATCH: usize = 258;
 pub(crate) const LENGTH_SLOT: [u8; 256] = length_slots();
 /// Of each length symbol, less 257: the length less 3 it begins with.
 pub(crate) const LENGTH_BASE: [u8; 29] = [
-    0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128,
-    160, 192, 224, 255,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 255,
 ];
 /// Of each length symbol, less 257: how many bits follow it.
 pub(crate) const LENGTH_EXTRA: [u8; 29] = [

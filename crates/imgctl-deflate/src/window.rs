@@ -95,14 +95,7 @@ impl Window {
     /// The longest match at `position`, of those longer than `exceed` (at least 2) and up to `limit`, that `depth`
     /// attempts find; one of `nice` bytes ends the search. Remembers the position.
     #[inline(always)]
-    pub(crate) fn longest(
-        &mut self,
-        position: usize,
-        exceed: usize,
-        limit: usize,
-        nice: usize,
-        depth: u32,
-    ) -> Match {
+    pub(crate) fn longest(&mut self, position: usize, exceed: usize, limit: usize, nice: usize, depth: u32) -> Match {
         let place = position as u16;
         let bytes = self.load4(place, 0);
         let (before3, back) = self.enter(position, bytes);
