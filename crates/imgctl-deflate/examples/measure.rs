@@ -4,6 +4,8 @@
 //!
 //! EVERY is how many clusters that are not zero make one of the sample: 4 unless given.
 
+#![allow(clippy::print_stdout, reason = "printing is what this is for")]
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use imgctl_deflate::Encoder;
 use std::fs::File;

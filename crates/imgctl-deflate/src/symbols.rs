@@ -61,8 +61,8 @@ mod tests {
 
     #[test]
     fn the_symbols_cover_every_length_and_distance() {
-        for length in 0..256_usize {
-            let slot = usize::from(LENGTH_SLOT[length]);
+        for (length, &slot) in LENGTH_SLOT.iter().enumerate() {
+            let slot = usize::from(slot);
             let extra = length - usize::from(LENGTH_BASE[slot]);
             assert!(extra < 1 << LENGTH_EXTRA[slot], "{length}");
         }
