@@ -1,6 +1,9 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
+mod bench;
+mod boot_test;
 mod fixtures;
+mod oracles;
 mod test;
 mod tidy;
 
@@ -19,6 +22,14 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure imgctl against other programs and against this machine, and update the README's table.
+    Bench {
+        /// Passed on; `cargo xtask bench --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Boot an image under qemu (software emulation) and assert what it shows; logs go to target/boot-test.
+    BootTest(Box<boot_test::Arguments>),
     /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
     ///
     /// An image is built again when its scripts have changed. IMGCTL_FIXTURES names another folder.
@@ -26,6 +37,8 @@ enum Task {
         /// Which ones; all without a name: debian13, debian12, ubuntu-like.
         names: Vec<String>,
     },
+    /// Say which judges of the tests this machine has, in which versions; install what is missing.
+    Oracles(oracles::Arguments),
     /// Run every test, after a look whether the programs that judge the results are installed.
     Test {
         /// Passed on to the test runner, like a test's name.
@@ -48,7 +61,10 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Bench { arguments } => bench::run(&arguments),
+        Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
+        Task::Oracles(arguments) => oracles::run(&arguments),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
+use imgctl_testkit::boot;
 use imgctl_testkit::oracle::{FIXTURE_PROGRAMS, PROGRAMS, require};
 
 use crate::say;
@@ -37,11 +38,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
 }
 
 fn missing_packages() -> BTreeSet<&'static str> {
-    let needed = PROGRAMS.iter().chain(FIXTURE_PROGRAMS);
-    needed
-        .filter(|(program, _)| require(program).is_err())
-        .map(|(_, package)| *package)
-        .collect()
+    let needed = PROGRAMS.iter().chain(FIXTURE_PROGRAMS).chain(boot::PROGRAMS);
+    let absent = needed.filter(|(program, _)| require(program).is_err());
+    let firmware = boot::ovmf().is_err().then_some("ovmf");
+    absent.map(|(_, package)| *package).chain(firmware).collect()
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -7,12 +7,10 @@ use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
-use crate::steps::{self, StepEvent};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
@@ -32,15 +30,21 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
         .map(|output| PendingOutput::create(output, &base))
         .transpose()?;
     let abandon = AtomicBool::new(false);
+    let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
-        // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, false, &abandon, &|_| {}));
-        let baked = run.bake(&base).and_then(|baked| {
-            let digest = digest
-                .join()
-                .map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
-            run.finish(&base, baked, &digest, output)
-        });
+        // The digest of the base needs nothing from the run, so it goes on beside everything up to the packing.
+        let digest_base = || digest_file(base.file(), &base.path, false, &is_over, &|_| {});
+        let thread = std::thread::Builder::new().spawn_scoped(scope, digest_base);
+        let base_digest = || match thread {
+            Ok(thread) => {
+                let joined = thread.join();
+                joined.map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))?
+            }
+            Err(_) => digest_base(),
+        };
+        let baked = run
+            .bake(&base)
+            .and_then(|baked| run.finish(&base, baked, base_digest, output));
         abandon.store(baked.is_err(), Ordering::Relaxed);
         baked
     })
@@ -111,7 +115,7 @@ impl<'a> Run<'a> {
     /// Everything up to the packing: open, edit, commit, verify.
     fn bake(&mut self, base: &BaseImage) -> Result<Baked> {
         let overlay = Overlay::with_scratch(base.disk.device(), self.scratch_folder(), OVERLAY_MEMORY_BYTES);
-        let disk = Disk::open(Arc::new(overlay))?;
+        let disk = Disk::open(overlay, &base.path)?;
         let now = match self.options.reference_time {
             Some(seconds) => Timestamp::from_seconds(seconds),
             None => disk.recorded_time()?,
@@ -128,7 +132,10 @@ impl<'a> Run<'a> {
         self.apply(&mut guest)?;
 
         self.begin(Stage::Commit)?;
-        let (tree, log, _) = guest.into_parts();
+        let (tree, log, warnings) = guest.into_parts();
+        for warning in warnings {
+            self.warn(warning.message);
+        }
         tree.commit().map_err(|source| {
             Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)
         })?;
@@ -139,7 +146,7 @@ impl<'a> Run<'a> {
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
         let mut verified_by = verify::own_reading(&mounts, &changes);
-        verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
+        verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
             disk,
             tree,
@@ -151,28 +158,34 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn apply(&mut self, guest: &mut Guest) -> Result<()> {
-        let mut warnings = Vec::new();
-        let applied = steps::execute(&self.options.plan, guest, &mut |event| match event {
-            StepEvent::Started { name, .. } => (self.on_event)(Event::Step(name.to_owned())),
-            StepEvent::Warning { name, warning } => warnings.push(format!("{name}: {}", warning.message)),
-            _ => {}
-        });
-        for warning in warnings {
-            self.warn(warning);
+    fn apply(&self, guest: &mut Guest) -> Result<()> {
+        let mut on_step = |name: &str| {
+            (self.on_event)(Event::Step(name.to_owned()));
+            !self.options.cancel.load(Ordering::Relaxed)
+        };
+        match steps::execute(&self.options.plan, guest, &mut on_step) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(cancelled()),
+            Err(failed) => {
+                let error = Error::new(ErrorKind::Step, failed.to_string());
+                Err(match failed.hint() {
+                    Some(hint) => error.with_hint(hint),
+                    None => error,
+                }
+                .with_source(failed.cause))
+            }
         }
-        applied.map_err(|error| Error::new(ErrorKind::Step, error.to_string()).with_source(error.cause))
     }
 
-    /// Packing, publishing and the receipt.
+    /// Packing, publishing and the receipt. `base_digest` waits for the digest of the base.
     fn finish(
         &mut self,
         base: &BaseImage,
         baked: Baked,
-        base_digest: &FileDigests,
+        base_digest: impl FnOnce() -> Result<FileDigests>,
         output: Option<PendingOutput<'_>>,
     ) -> Result<Receipt> {
-        let output = match output {
+        let packed = match output {
             None => None,
             Some(output) => {
                 self.begin(Stage::Pack)?;
@@ -192,22 +205,26 @@ impl<'a> Run<'a> {
                 for warning in packed.warnings() {
                     self.warn(warning);
                 }
-                base.check_unchanged()?;
+                Some(packed)
+            }
+        };
+        let base_digest = base_digest()?;
+        base.check_unchanged()?;
+        let output = match packed {
+            None => None,
+            Some(packed) => {
                 self.begin(Stage::Digest)?;
                 let digested = packed.digest(&self.options.cancel, self.on_event)?;
                 self.begin(Stage::Publish)?;
                 Some(digested.publish()?)
             }
         };
-        if output.is_none() {
-            base.check_unchanged()?;
-        }
         self.end_stage();
         Ok(Receipt {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
             dry_run: output.is_none(),
             reference_time: baked.now.seconds,
-            base: base_record(base, &baked.disk, base_digest),
+            base: base_record(base, &baked.disk, &base_digest),
             output,
             guest: baked.guest,
             changes: baked.changes,

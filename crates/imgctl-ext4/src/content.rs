@@ -2,7 +2,7 @@
 
 use crate::alloc::Space;
 use crate::error::{Error, Result, Structure};
-use crate::extents::{Piece, tree_block_count};
+use crate::extents::{Piece, block_map_block_count, block_map_limit, tree_block_count};
 use crate::format::extent::Extent;
 use crate::format::inode::InodeFlags;
 use crate::node::{Node, Storage};
@@ -95,7 +95,11 @@ impl Content<'_> {
     }
 
     fn check_end(&self, offset: u64, length: u64) -> Result<u64> {
-        let most = MOST_BLOCKS * self.volume.block_bytes();
+        let block_bytes = self.volume.block_bytes();
+        let most = match self.volume.superblock.features.extents() {
+            true => MOST_BLOCKS * block_bytes,
+            false => MOST_BLOCKS.min(block_map_limit(block_bytes)) * block_bytes,
+        };
         let end = offset.checked_add(length).filter(|end| *end <= most);
         end.ok_or_else(|| Error::request(ErrorKind::LimitReached, "the file would be larger than ext4 allows"))
     }
@@ -173,7 +177,7 @@ impl Content<'_> {
             return Ok(());
         }
         // Splitting an extent makes up to two more of it; the tree must have room for them beforehand.
-        self.reserve_tree(self.node.map.len() + 2)?;
+        self.reserve_tree(self.tree_blocks_for(2))?;
         self.node.map.mark_written(range);
         self.fit_tree()
     }
@@ -210,12 +214,11 @@ impl Content<'_> {
             .start
     }
 
-    /// Gives the tree as many blocks as its extents need.
+    /// Gives the tree as many blocks as it needs.
     fn fit_tree(&mut self) -> Result<()> {
         self.node.map_changed = true;
-        let extents = self.node.map.len();
-        self.reserve_tree(extents)?;
-        let needed = tree_block_count(extents, self.volume.block_len());
+        let needed = self.tree_blocks_for(0);
+        self.reserve_tree(needed)?;
         while self.node.tree_blocks.len() > needed
             && let Some(block) = self.node.tree_blocks.pop()
         {
@@ -224,8 +227,15 @@ impl Content<'_> {
         self.node.update_stored_blocks(self.volume)
     }
 
-    fn reserve_tree(&mut self, extents: usize) -> Result<()> {
-        let needed = tree_block_count(extents, self.volume.block_len());
+    /// How many blocks the tree would need with `more` extents.
+    fn tree_blocks_for(&self, more: usize) -> usize {
+        match self.node.storage {
+            Storage::BlockMap => block_map_block_count(&self.node.map, self.volume.block_bytes()),
+            _ => tree_block_count(self.node.map.len() + more, self.volume.block_len()),
+        }
+    }
+
+    fn reserve_tree(&mut self, needed: usize) -> Result<()> {
         while self.node.tree_blocks.len() < needed {
             let want = (needed - self.node.tree_blocks.len()) as u64;
             let goal = self.home();
@@ -235,7 +245,7 @@ impl Content<'_> {
         Ok(())
     }
 
-    /// Turns a block map into extents, so that it can be changed.
+    /// Turns a block map into extents where the filesystem has them, so that it can be changed.
     fn use_extents(&mut self) -> Result<()> {
         match self.node.storage {
             Storage::Extents => return Ok(()),
@@ -243,10 +253,12 @@ impl Content<'_> {
                 let structure = Structure::Inode(self.node.number);
                 return Err(Error::corrupt(structure, "it has no blocks to change"));
             }
+            Storage::BlockMap if !self.volume.superblock.features.extents() => return Ok(()),
             Storage::BlockMap => {}
         }
         let old = std::mem::take(&mut self.node.tree_blocks);
-        if let Err(error) = self.reserve_tree(self.node.map.len()) {
+        let needed = tree_block_count(self.node.map.len(), self.volume.block_len());
+        if let Err(error) = self.reserve_tree(needed) {
             let taken = std::mem::replace(&mut self.node.tree_blocks, old);
             for block in taken {
                 self.space.free_block_run(self.volume, block..block + 1)?;

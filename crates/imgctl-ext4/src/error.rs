@@ -56,14 +56,16 @@ pub enum Refusal {
     Features(String),
     /// The journal has not been replayed.
     DirtyJournal,
+    /// The journal holds fast commits.
+    FastCommits,
+    /// The journal is on another device.
+    ExternalJournal,
     /// Files that were deleted while open wait for their removal.
     Orphans,
     /// The kernel marked errors in the filesystem, or it was not unmounted.
     NotClean,
     /// The filesystem was opened for reading only.
     ReadOnly,
-    /// It keeps its files in block maps (ext2, ext3), which are read only.
-    BlockMaps,
     /// The inode's flags call for something the engine does not do.
     InodeFlags {
         /// The inode.
@@ -79,10 +81,11 @@ impl fmt::Display for Refusal {
         match self {
             Self::Features(names) => write!(f, "the ext4 features {names} are not supported"),
             Self::DirtyJournal => write!(f, "the ext4 journal has not been replayed; {REMEDY}"),
+            Self::FastCommits => write!(f, "the ext4 journal holds fast commits; {REMEDY}"),
+            Self::ExternalJournal => f.write_str("the ext4 journal is on another device and has not been replayed"),
             Self::Orphans => write!(f, "ext4 has files that wait for their removal; {REMEDY}"),
             Self::NotClean => write!(f, "ext4 is marked as having errors or as not unmounted; {REMEDY}"),
             Self::ReadOnly => f.write_str("ext4 was opened for reading only"),
-            Self::BlockMaps => f.write_str("ext2 and ext3 (no extents) are read but not written"),
             Self::InodeFlags { inode, flag } => write!(f, "inode {inode} is {flag}, which is not supported"),
         }
     }

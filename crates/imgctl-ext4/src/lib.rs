@@ -33,9 +33,11 @@ mod extents;
 mod features;
 mod format;
 mod fs;
+mod journal;
 mod node;
+mod verify;
 mod volume;
 mod xattr;
 
 pub use error::{Error, Refusal, Result, Structure};
-pub use fs::{Ext4, Ext4Options, Summary, probe};
+pub use fs::{Ext4, Ext4Options, Recovery, Summary, probe, recover};

@@ -43,11 +43,19 @@ impl Node {
         if inode.is_blank() {
             return Err(damage("a directory names it, but it is not in use"));
         }
-        if volume.seed.is_some_and(|seed| !inode.checksum_matches(seed, number)) {
-            return Err(damage("its checksum does not match"));
-        }
         if inode.links() == 0 {
             return Err(damage("a directory names it, but it is deleted"));
+        }
+        let node = Self::decode_orphan(volume, number, inode)?;
+        node.check_size(volume)?;
+        Ok(node)
+    }
+
+    /// Reads the node of an inode record that may have no names, and a content longer than its size.
+    pub(crate) fn decode_orphan(volume: &Volume, number: u32, inode: Inode) -> Result<Self> {
+        let damage = |problem: &str| Error::corrupt(Structure::Inode(number), problem);
+        if volume.seed.is_some_and(|seed| !inode.checksum_matches(seed, number)) {
+            return Err(damage("its checksum does not match"));
         }
         let kind = inode.kind().ok_or_else(|| damage("its type is unknown"))?;
         if inode.extra_bytes().is_none() {
@@ -63,7 +71,7 @@ impl Node {
             }
             Storage::BlockMap => read_block_map(volume, number, &inode.block_area())?,
         };
-        let node = Self {
+        Ok(Self {
             number,
             inode,
             kind,
@@ -72,9 +80,7 @@ impl Node {
             tree_blocks,
             map_changed: false,
             tail_is_zero: false,
-        };
-        node.check_size(volume)?;
-        Ok(node)
+        })
     }
 
     /// A node that does not exist yet, with every time set to `now` and one link.
@@ -92,7 +98,12 @@ impl Node {
         inode.set_generation(generation(volume, number, now));
         let short = new.kind == FileKind::Symlink && new.target.len() < BLOCK_AREA;
         let has_blocks = matches!(new.kind, FileKind::File | FileKind::Directory | FileKind::Symlink) && !short;
-        if has_blocks {
+        let storage = match (has_blocks, superblock.features.extents()) {
+            (false, _) => Storage::InInode,
+            (true, true) => Storage::Extents,
+            (true, false) => Storage::BlockMap,
+        };
+        if storage == Storage::Extents {
             inode.set_flags(InodeFlags::EXTENTS);
         }
         if short {
@@ -103,7 +114,7 @@ impl Node {
             number,
             inode,
             kind: new.kind,
-            storage: if has_blocks { Storage::Extents } else { Storage::InInode },
+            storage,
             map: ExtentMap::default(),
             tree_blocks: Vec::new(),
             map_changed: has_blocks,

@@ -54,6 +54,7 @@ impl Fat {
     }
 
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.check_whole()?;
         if !self.changed {
             return Ok(());
         }

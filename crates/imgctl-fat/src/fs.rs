@@ -39,6 +39,8 @@ pub struct Fat {
     nodes: Mutex<Nodes>,
     /// Whether there is anything to commit.
     pub(crate) changed: bool,
+    /// Whether a change failed halfway, so that a commit would leave a damaged filesystem.
+    pub(crate) broken: bool,
     /// Directories whose entries changed.
     pub(crate) touched_directories: BTreeSet<NodeId>,
     /// Files whose content or length changed.
@@ -154,6 +156,7 @@ impl Fat {
             read_only: options.read_only,
             nodes: Mutex::new(Nodes::new()),
             changed: false,
+            broken: false,
             touched_directories: BTreeSet::new(),
             touched_files: BTreeSet::new(),
         })

@@ -8,6 +8,29 @@
 //! | boot sector | FAT32: information sector, backup | table | copy of the table | FAT12/16: root directory | clusters |
 //! ```
 //!
+//! ```
+//! use imgctl_block::MemoryDevice;
+//! use imgctl_fat::{Fat, FatOptions};
+//! use imgctl_vfs::{FileKind, NewNode, ReadFs, WriteFs};
+//! use std::io::Cursor;
+//! use std::sync::Arc;
+//!
+//! let mut volume = Cursor::new(vec![0; 1 << 20]);
+//! fatfs::format_volume(&mut volume, fatfs::FormatVolumeOptions::new())?;
+//! let device = Arc::new(MemoryDevice::from_bytes(volume.into_inner()));
+//!
+//! let mut fat = Fat::open(device.clone(), FatOptions::default())?;
+//! let file = NewNode { kind: FileKind::File, mode: 0o644, uid: 0, gid: 0, target: Vec::new() };
+//! let node = fat.create(fat.root(), b"grub.cfg", &file)?;
+//! fat.write_at(node, 0, b"set timeout=0")?;
+//! Box::new(fat).commit()?;
+//!
+//! let fat = Fat::open(device, FatOptions::default())?;
+//! let node = fat.lookup(fat.root(), b"GRUB.CFG")?.ok_or("case does not matter")?;
+//! assert_eq!(fat.metadata(node)?.size, 13);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Invariants
 //! - A filesystem is opened only if every chain of clusters ends, none is shared, every file has the clusters its size
 //!   needs, and every name in a directory is unambiguous. So no later step can loop, panic or hit the wrong file.

@@ -43,19 +43,38 @@ fn fat_name(name: &[u8]) -> Result<&str> {
 
 impl Fat {
     pub(crate) fn check_writable(&self) -> Result<()> {
-        match self.read_only {
-            true => Err(error(ErrorKind::Unsupported, "the FAT filesystem was opened read-only")),
+        if self.read_only {
+            return Err(error(ErrorKind::Unsupported, "the FAT filesystem was opened read-only"));
+        }
+        self.check_whole()
+    }
+
+    /// Fails if a change failed halfway.
+    pub(crate) fn check_whole(&self) -> Result<()> {
+        match self.broken {
+            true => Err(error(
+                ErrorKind::Io,
+                "an earlier change of the FAT filesystem failed halfway",
+            )),
             false => Ok(()),
         }
+    }
+
+    /// Ends a change that [`with_view`](Self::with_view) began.
+    fn end<T>(&mut self, result: T) -> Result<T> {
+        self.broken = false;
+        Ok(result)
     }
 
     fn unsupported<T>(&self, what: &str) -> Result<T> {
         Err(error(ErrorKind::Unsupported, format!("FAT has no {what}")))
     }
 
-    /// Lets the `fatfs` crate do something.
+    /// Lets the `fatfs` crate do something. Until [`end`](Self::end) the filesystem counts as broken.
     fn with_view<R>(&mut self, action: &'static str, operation: impl FnOnce(&View<'_>) -> io::Result<R>) -> Result<R> {
         self.changed = true;
+        // Space and names were checked, so a failure is the device's, in the middle of something.
+        self.broken = true;
         let outcome = storage::with_view(&*self.device, &self.geometry, &mut self.table, self.now, operation);
         outcome.map_err(|failure| match failure {
             Failure::Device(source) => device_error(source),
@@ -373,7 +392,8 @@ impl WriteFs for Fat {
         if is_directory {
             self.write_dots(record.fields.cluster, directory)?;
         }
-        Ok(self.nodes().intern(directory, &record, position))
+        let node = self.nodes().intern(directory, &record, position);
+        self.end(node)
     }
 
     fn write_at(&mut self, node: NodeId, offset: u64, data: &[u8]) -> Result<()> {
@@ -389,7 +409,8 @@ impl WriteFs for Fat {
             write_gap(file, size.min(offset), offset)?;
             file.seek(SeekFrom::Start(offset))?;
             file.write_all(data)
-        })
+        })?;
+        self.end(())
     }
 
     fn set_len(&mut self, node: NodeId, size: u64) -> Result<()> {
@@ -408,7 +429,8 @@ impl WriteFs for Fat {
             modified: Some(self.now.to_timestamp()),
             ..MetadataChange::default()
         };
-        self.write_times(node, &change)
+        self.write_times(node, &change)?;
+        self.end(())
     }
 
     /// Changes the times, to what FAT can hold; the root directory has none. Owner and permissions are ignored.
@@ -462,7 +484,10 @@ impl WriteFs for Fat {
         if let Some(same) = replaced.filter(|replaced| target.position(replaced) == position) {
             return match same.name == name {
                 true => Ok(()),
-                false => self.change_case(to, &target, same, name),
+                false => {
+                    self.change_case(to, &target, same, name)?;
+                    self.end(())
+                }
             };
         }
         let mut freed = Vec::new();
@@ -482,7 +507,8 @@ impl WriteFs for Fat {
             self.remove_record(to, replaced, gone)?;
         }
         self.clear_end(&target)?;
-        self.move_record((from, record), (to, name), node, target.directory.slots())
+        self.move_record((from, record), (to, name), node, target.directory.slots())?;
+        self.end(())
     }
 
     fn remove(&mut self, directory: NodeId, name: &[u8]) -> Result<()> {
@@ -495,7 +521,8 @@ impl WriteFs for Fat {
         if record.fields.is_directory() && !self.is_empty_directory(node)? {
             return Err(error(ErrorKind::NotEmpty, "the directory is not empty"));
         }
-        self.remove_record(directory, record, node)
+        self.remove_record(directory, record, node)?;
+        self.end(())
     }
 
     fn commit(mut self: Box<Self>) -> Result<()> {

@@ -21,10 +21,7 @@ impl<T> Cache<T> {
     }
 
     pub(crate) fn get(&self, key: u64) -> Option<Arc<T>> {
-        let slot = self
-            .slot(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let slot = self.slot(key).lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot {
             Some((found, value)) if *found == key => Some(Arc::clone(value)),
             _ => None,
@@ -32,10 +29,7 @@ impl<T> Cache<T> {
     }
 
     pub(crate) fn put(&self, key: u64, value: &Arc<T>) {
-        let mut slot = self
-            .slot(key)
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.slot(key).lock().unwrap_or_else(PoisonError::into_inner);
         *slot = Some((key, Arc::clone(value)));
     }
 
@@ -48,9 +42,7 @@ impl<T> Cache<T> {
 
 impl<T> fmt::Debug for Cache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("slots", &self.slots.len())
-            .finish()
+        f.debug_struct("Cache").field("slots", &self.slots.len()).finish()
     }
 }
 

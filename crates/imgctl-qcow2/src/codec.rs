@@ -72,11 +72,7 @@ impl Decoder {
     /// Fills `out` from the stream at the start of `bytes`; what follows the stream is not looked at.
     ///
     /// Returns the stream's length; `None` when `out` was full before the stream had ended.
-    pub(crate) fn decode(
-        &mut self,
-        bytes: &[u8],
-        out: &mut [u8],
-    ) -> Result<Option<usize>, BadStream> {
+    pub(crate) fn decode(&mut self, bytes: &[u8], out: &mut [u8]) -> Result<Option<usize>, BadStream> {
         match self {
             Self::Zlib(inflate) => decode_zlib(inflate, bytes, out),
             Self::Zstd(context) => decode_zstd(context, bytes, out),
@@ -93,11 +89,7 @@ impl fmt::Debug for Decoder {
     }
 }
 
-fn decode_zlib(
-    inflate: &mut Decompress,
-    bytes: &[u8],
-    out: &mut [u8],
-) -> Result<Option<usize>, BadStream> {
+fn decode_zlib(inflate: &mut Decompress, bytes: &[u8], out: &mut [u8]) -> Result<Option<usize>, BadStream> {
     inflate.reset(false);
     let status = inflate
         .decompress(bytes, out, FlushDecompress::Finish)
@@ -132,9 +124,7 @@ fn decode_zstd(
 /// The length of the zstd frame at the start of `bytes`, if it says that it holds a whole cluster.
 pub(crate) fn zstd_frame_bytes(bytes: &[u8], cluster_bytes: u64) -> Option<usize> {
     match zstd_safe::get_frame_content_size(bytes) {
-        Ok(Some(content)) if content == cluster_bytes => {
-            zstd_safe::find_frame_compressed_size(bytes).ok()
-        }
+        Ok(Some(content)) if content == cluster_bytes => zstd_safe::find_frame_compressed_size(bytes).ok(),
         _ => None,
     }
 }
@@ -157,11 +147,7 @@ impl Encoder {
 
     /// Compresses `cluster` behind what `streams` holds and returns the stream's length; `None`, and nothing is added,
     /// when that would not be smaller.
-    pub(crate) fn encode(
-        &mut self,
-        cluster: &[u8],
-        streams: &mut Vec<u8>,
-    ) -> Result<Option<usize>, BadStream> {
+    pub(crate) fn encode(&mut self, cluster: &[u8], streams: &mut Vec<u8>) -> Result<Option<usize>, BadStream> {
         let start = streams.len();
         let length = match self {
             Self::Zlib(deflate) => deflate.compress(cluster, cluster.len() - 1, streams),
@@ -228,9 +214,7 @@ mod tests {
         let mut state = 1_u64;
         let noise: Vec<u8> = (0..65536)
             .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 (state >> 56) as u8
             })
             .collect();

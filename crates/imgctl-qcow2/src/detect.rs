@@ -50,10 +50,7 @@ impl ForeignFormat {
             Self::Luks => "qemu-img convert --object secret,id=key,file=PASSPHRASE \
                  --image-opts driver=luks,file.filename=IN,key-secret=key -O qcow2 OUT.qcow2"
                 .to_owned(),
-            _ => format!(
-                "qemu-img convert -f {} -O qcow2 IN OUT.qcow2",
-                self.qemu_name()
-            ),
+            _ => format!("qemu-img convert -f {} -O qcow2 IN OUT.qcow2", self.qemu_name()),
         }
     }
 }
@@ -121,9 +118,6 @@ mod tests {
         assert_eq!(detect_foreign(&[]), None);
         assert!(probe(b"QFI\xfb\0\0\0\x03"));
         assert!(!probe(b"QFI\xfb\0\0\0\x01"));
-        assert_eq!(
-            detect_foreign(b"QFI\xfb\0\0\0\x01"),
-            Some(ForeignFormat::Qcow1)
-        );
+        assert_eq!(detect_foreign(b"QFI\xfb\0\0\0\x01"), Some(ForeignFormat::Qcow1));
     }
 }

@@ -38,9 +38,7 @@ pub enum Error {
         compression: u8,
     },
     /// The guest's data is encrypted.
-    #[error(
-        "the image is encrypted ({method}); decrypt it first with `qemu-img convert` and its secret"
-    )]
+    #[error("the image is encrypted ({method}); decrypt it first with `qemu-img convert` and its secret")]
     Encrypted {
         /// The method's name: `AES`, `LUKS`, or the number in the header.
         method: String,
@@ -110,9 +108,7 @@ pub enum Error {
         guest_offset: u64,
     },
     /// What was written is not what was read back.
-    #[error(
-        "verification failed: {what} at offset {offset:#x} reads back different from what was written"
-    )]
+    #[error("verification failed: {what} at offset {offset:#x} reads back different from what was written")]
     VerifyFailed {
         /// What differs.
         what: &'static str,
@@ -128,6 +124,12 @@ pub enum Error {
     /// The caller's flag stopped the work.
     #[error("cancelled")]
     Cancelled,
+    /// The host starts no thread for the work.
+    #[error("cannot start a thread")]
+    Thread {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The output file could not be written or read back.
     #[error("cannot {action} the output at offset {offset}")]
     Output {
@@ -150,9 +152,7 @@ impl Error {
         match self {
             Self::Output { source, .. } => matches!(
                 source.kind(),
-                io::ErrorKind::StorageFull
-                    | io::ErrorKind::QuotaExceeded
-                    | io::ErrorKind::FileTooLarge
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
             ),
             Self::Device(error) => error.is_no_space(),
             _ => false,

@@ -44,7 +44,5 @@ pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, probe};
 pub use error::{Error, Result};
 pub use format::tables::Cluster;
 pub use reader::{ExternalFiles, Qcow2Image};
-pub use rewrite::{
-    Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw,
-};
+pub use rewrite::{Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw};
 pub use summary::{BackingFile, Summary};

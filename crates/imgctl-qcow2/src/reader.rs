@@ -143,11 +143,7 @@ impl Qcow2Image {
     /// The exact bytes of a compressed cluster's stream, without what may lie behind its end; `None` when the cluster
     /// is not compressed, or when its stream has no end within its bounds (qemu reads it all the same).
     pub fn compressed_bytes(&self, index: u64) -> Result<Option<Vec<u8>>> {
-        let Cluster::Compressed {
-            host_offset,
-            sectors,
-        } = self.cluster(index)?
-        else {
+        let Cluster::Compressed { host_offset, sectors } = self.cluster(index)? else {
             return Ok(None);
         };
         let mut bytes = self.stream_area(host_offset, sectors, index)?;
@@ -181,9 +177,7 @@ impl Qcow2Image {
     pub(crate) fn refcount_blocks(&self, count: usize) -> Result<Vec<u64>> {
         let room = u64::from(self.header.refcount_table_clusters) * self.cluster_bytes();
         let length = (count * 8).min(room as usize);
-        let bytes = self
-            .file
-            .read_vec(self.header.refcount_table_offset, length)?;
+        let bytes = self.file.read_vec(self.header.refcount_table_offset, length)?;
         Ok(u64_table(&bytes))
     }
 
@@ -193,9 +187,7 @@ impl Qcow2Image {
 
     /// The L1 entry's words as they lie in the file.
     pub(crate) fn l2_offset(&self, l1_index: u64) -> Result<Option<u64>> {
-        let entry = usize::try_from(l1_index)
-            .ok()
-            .and_then(|index| self.l1.get(index));
+        let entry = usize::try_from(l1_index).ok().and_then(|index| self.l1.get(index));
         entry.map_or(Ok(None), |entry| self.rules.parse_l1(*entry, l1_index))
     }
 
@@ -207,17 +199,14 @@ impl Qcow2Image {
             return Ok(Some(table));
         }
         let length = self.cluster_bytes() as usize;
-        let bytes = self
-            .file
-            .read_vec(offset, length)
-            .map_err(|error| match error {
-                imgctl_block::Error::OutOfBounds { .. } => Error::Damaged {
-                    structure: "L2 table",
-                    offset,
-                    problem: "the file ends before it does; is the image complete?",
-                },
-                other => other.into(),
-            })?;
+        let bytes = self.file.read_vec(offset, length).map_err(|error| match error {
+            imgctl_block::Error::OutOfBounds { .. } => Error::Damaged {
+                structure: "L2 table",
+                offset,
+                problem: "the file ends before it does; is the image complete?",
+            },
+            other => other.into(),
+        })?;
         let table = Arc::new(L2Table(u64_table(&bytes)));
         self.tables.put(l1_index, &table);
         Ok(Some(table))
@@ -242,22 +231,12 @@ impl Qcow2Image {
         if available == 0 {
             return Err(self.truncated(index));
         }
-        Ok(self
-            .file
-            .read_vec(host_offset, bound.min(available) as usize)?)
+        Ok(self.file.read_vec(host_offset, bound.min(available) as usize)?)
     }
 
     /// Decompresses the stream at the start of `bytes` into `cluster`. Returns the stream's length if it ends.
-    pub(crate) fn decode(
-        &self,
-        bytes: &[u8],
-        cluster: &mut [u8],
-        index: u64,
-    ) -> Result<Option<usize>> {
-        let mut decoder = self
-            .lock_decoders()
-            .pop()
-            .unwrap_or_else(|| Decoder::new(self.codec()));
+    pub(crate) fn decode(&self, bytes: &[u8], cluster: &mut [u8], index: u64) -> Result<Option<usize>> {
+        let mut decoder = self.lock_decoders().pop().unwrap_or_else(|| Decoder::new(self.codec()));
         let decoded = decoder.decode(bytes, cluster);
         self.lock_decoders().push(decoder);
         decoded.map_err(|_| Error::BadStream {
@@ -290,16 +269,7 @@ impl Qcow2Image {
                 },
                 rest,
             ),
-            Cluster::Compressed {
-                host_offset,
-                sectors,
-            } => (
-                Piece::Compressed {
-                    host_offset,
-                    sectors,
-                },
-                rest,
-            ),
+            Cluster::Compressed { host_offset, sectors } => (Piece::Compressed { host_offset, sectors }, rest),
             Cluster::Subclusters {
                 host_offset,
                 allocated,
@@ -338,10 +308,9 @@ impl Qcow2Image {
             Piece::Zero => buf.fill(0),
             Piece::Backing => self.read_backing(index * self.cluster_bytes() + within, buf)?,
             Piece::Plain { host_offset } => self.read_plain(*host_offset, buf, index)?,
-            Piece::Compressed {
-                host_offset,
-                sectors,
-            } => self.read_compressed(*host_offset, *sectors, index, within, buf)?,
+            Piece::Compressed { host_offset, sectors } => {
+                self.read_compressed(*host_offset, *sectors, index, within, buf)?
+            }
         }
         Ok(())
     }
@@ -377,14 +346,7 @@ impl Qcow2Image {
         Ok(())
     }
 
-    fn read_compressed(
-        &self,
-        host_offset: u64,
-        sectors: u32,
-        index: u64,
-        within: u64,
-        buf: &mut [u8],
-    ) -> Result<()> {
+    fn read_compressed(&self, host_offset: u64, sectors: u32, index: u64, within: u64, buf: &mut [u8]) -> Result<()> {
         // A whole cluster goes straight to its reader and leaves the cache to those who read bit by bit.
         if buf.len() as u64 == self.cluster_bytes() {
             let bytes = self.stream_area(host_offset, sectors, index)?;
@@ -408,12 +370,7 @@ impl Qcow2Image {
     }
 
     /// Whether `length` bytes from `within` the cluster `index` are a hole, and how far that holds.
-    fn piece_extent(
-        &self,
-        piece: &Piece,
-        offset: u64,
-        length: u64,
-    ) -> imgctl_block::Result<Extent> {
+    fn piece_extent(&self, piece: &Piece, offset: u64, length: u64) -> imgctl_block::Result<Extent> {
         let kind = match piece {
             Piece::Zero => ExtentKind::Hole,
             Piece::Plain { .. } | Piece::Compressed { .. } => ExtentKind::Data,
@@ -432,9 +389,7 @@ impl Qcow2Image {
         let geometry = self.geometry();
         let index = geometry.cluster_of(offset);
         let l1_index = geometry.l1_index(index);
-        let table = self
-            .table(l1_index)
-            .map_err(|error| error.at_guest_offset(offset))?;
+        let table = self.table(l1_index).map_err(|error| error.at_guest_offset(offset))?;
         let end = (l1_index + 1)
             .saturating_mul(geometry.clusters_per_l2())
             .saturating_mul(geometry.cluster_bytes())
@@ -504,8 +459,7 @@ impl BlockRead for Qcow2Image {
             let (piece, length) = self.piece(self.cluster(index).map_err(damaged)?, within);
             let length = length.min((buf.len() - done) as u64) as usize;
             let part = &mut buf[done..done + length];
-            self.read_piece(&piece, index, within, part)
-                .map_err(damaged)?;
+            self.read_piece(&piece, index, within, part).map_err(damaged)?;
             done += length;
         }
         Ok(())

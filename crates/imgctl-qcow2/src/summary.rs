@@ -1,8 +1,8 @@
 //! What an image says of itself, without anything else being opened.
 
 use crate::format::header::{
-    AUTOCLEAR_DATA_FILE_RAW, COMPATIBLE_LAZY_REFCOUNTS, Header, INCOMPATIBLE_CORRUPT,
-    INCOMPATIBLE_DATA_FILE, INCOMPATIBLE_DIRTY,
+    AUTOCLEAR_DATA_FILE_RAW, COMPATIBLE_LAZY_REFCOUNTS, Header, INCOMPATIBLE_CORRUPT, INCOMPATIBLE_DATA_FILE,
+    INCOMPATIBLE_DIRTY,
 };
 use crate::{Codec, Result};
 use imgctl_block::BlockRead;
@@ -77,8 +77,7 @@ impl Summary {
 impl Header {
     /// The external data file's name; empty when there is one without a name.
     pub(crate) fn data_file(&self) -> Option<String> {
-        (self.incompatible & INCOMPATIBLE_DATA_FILE != 0)
-            .then(|| self.extensions.data_file.clone().unwrap_or_default())
+        (self.incompatible & INCOMPATIBLE_DATA_FILE != 0).then(|| self.extensions.data_file.clone().unwrap_or_default())
     }
 }
 
@@ -86,20 +85,11 @@ fn features(header: &Header) -> Vec<String> {
     let known = [
         (header.extensions.bitmaps != 0, "bitmaps"),
         (header.incompatible & INCOMPATIBLE_CORRUPT != 0, "corrupt"),
-        (
-            header.incompatible & INCOMPATIBLE_DATA_FILE != 0,
-            "data file",
-        ),
-        (
-            header.autoclear & AUTOCLEAR_DATA_FILE_RAW != 0,
-            "data file raw",
-        ),
+        (header.incompatible & INCOMPATIBLE_DATA_FILE != 0, "data file"),
+        (header.autoclear & AUTOCLEAR_DATA_FILE_RAW != 0, "data file raw"),
         (header.incompatible & INCOMPATIBLE_DIRTY != 0, "dirty"),
         (header.geometry.extended_l2(), "extended L2"),
-        (
-            header.compatible & COMPATIBLE_LAZY_REFCOUNTS != 0,
-            "lazy refcounts",
-        ),
+        (header.compatible & COMPATIBLE_LAZY_REFCOUNTS != 0, "lazy refcounts"),
     ];
     known
         .into_iter()

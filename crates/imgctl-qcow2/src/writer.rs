@@ -162,9 +162,7 @@ impl<'a> ImageWriter<'a> {
         let before_blocks = writer.places.refcount_blocks;
         writer.count(0, before_blocks);
         writer.count(writer.places.l1, writer.places.l2 - writer.places.l1);
-        writer
-            .refcounts
-            .resize((writer.places.data / size) as usize, 0);
+        writer.refcounts.resize((writer.places.data / size) as usize, 0);
         Ok(writer)
     }
 
@@ -213,9 +211,7 @@ impl<'a> ImageWriter<'a> {
         let clusters = (self.end / size) as usize;
         self.refcounts.resize(clusters, 0);
         let per_block = refcount::counts_per_block(self.form.geometry);
-        let used_blocks = (clusters as u64)
-            .div_ceil(per_block)
-            .min(self.places.block_count);
+        let used_blocks = (clusters as u64).div_ceil(per_block).min(self.places.block_count);
         self.count(self.places.refcount_blocks, used_blocks * size);
         for (number, counts) in self.refcounts.chunks(per_block as usize).enumerate() {
             let offset = self.places.refcount_blocks + number as u64 * size;
@@ -225,22 +221,16 @@ impl<'a> ImageWriter<'a> {
             .flat_map(|number| (self.places.refcount_blocks + number * size).to_be_bytes())
             .collect();
         write_all(self.file, &blocks, size)?;
-        let l1: Vec<u8> = self
-            .l1
-            .iter()
-            .flat_map(|entry| entry.to_be_bytes())
-            .collect();
+        let l1: Vec<u8> = self.l1.iter().flat_map(|entry| entry.to_be_bytes()).collect();
         write_all(self.file, &l1, self.places.l1)?;
         let stream_end = self.stream_next.next_multiple_of(SECTOR_BYTES);
         let ends_in_stream = self.stream_next.next_multiple_of(size) == self.end;
         let file_bytes = if ends_in_stream { stream_end } else { self.end };
-        self.file
-            .set_len(file_bytes)
-            .map_err(|source| Error::Output {
-                action: "set the length of",
-                offset: file_bytes,
-                source,
-            })?;
+        self.file.set_len(file_bytes).map_err(|source| Error::Output {
+            action: "set the length of",
+            offset: file_bytes,
+            source,
+        })?;
         Ok(Written {
             file_bytes,
             entries_digest: self.digest.finish(),
@@ -278,10 +268,7 @@ impl<'a> ImageWriter<'a> {
     /// Counts a use of each cluster of a range.
     fn count(&mut self, start: u64, length: u64) {
         let size = self.cluster_bytes();
-        let (first, end) = (
-            (start / size) as usize,
-            (start + length).div_ceil(size) as usize,
-        );
+        let (first, end) = ((start / size) as usize, (start + length).div_ceil(size) as usize);
         if self.refcounts.len() < end {
             self.refcounts.resize(end, 0);
         }
@@ -341,10 +328,7 @@ impl<'a> ImageWriter<'a> {
         let Some((l1_index, place, entries)) = self.table.take() else {
             return Ok(());
         };
-        let bytes: Vec<u8> = entries
-            .iter()
-            .flat_map(|entry| entry.to_be_bytes())
-            .collect();
+        let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_be_bytes()).collect();
         write_all(self.file, &bytes, place)?;
         self.l1[l1_index as usize] = tables::encode_l1(place);
         self.count(place, bytes.len() as u64);
@@ -375,18 +359,12 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
         codec: form.codec,
         backing_file: form.backing.as_ref().map(|backing| backing.name.clone()),
         extensions: Extensions {
-            backing_format: form
-                .backing
-                .as_ref()
-                .and_then(|backing| backing.format.clone()),
+            backing_format: form.backing.as_ref().and_then(|backing| backing.format.clone()),
             ..Extensions::default()
         },
     };
     let bytes = header.encode();
-    let name_bytes = form
-        .backing
-        .as_ref()
-        .map_or(0, |backing| backing.name.len());
+    let name_bytes = form.backing.as_ref().map_or(0, |backing| backing.name.len());
     if bytes.len() as u64 > size || name_bytes > 1023 {
         return Err(Error::InvalidOption {
             what: "a backing file name",
@@ -398,10 +376,9 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
 }
 
 fn write_all(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
-    file.write_all_at(bytes, offset)
-        .map_err(|source| Error::Output {
-            action: "write",
-            offset,
-            source,
-        })
+    file.write_all_at(bytes, offset).map_err(|source| Error::Output {
+        action: "write",
+        offset,
+        source,
+    })
 }

@@ -3,7 +3,9 @@
 //! The judges here are other people's programs: the kernel, e2fsprogs, qemu-utils, dosfstools, mtools. A missing one is
 //! an error that names the Debian package to install; nothing here passes quietly.
 
+pub mod boot;
 pub mod cli;
+pub mod debian13;
 pub mod fixture;
 pub mod mount;
 pub mod oracle;

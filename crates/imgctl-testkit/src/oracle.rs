@@ -22,7 +22,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("mtype", "mtools"),
     ("openssl", "openssl"),
-    ("partx", "fdisk"),
+    ("partx", "util-linux"),
+    ("prlimit", "util-linux"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
     ("setcap", "libcap2-bin"),
@@ -30,6 +31,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("sgdisk", "gdisk"),
     ("sha256sum", "coreutils"),
     ("ssh-keygen", "openssh-client"),
+    ("strace", "strace"),
     ("zstd", "zstd"),
 ];
 
@@ -57,6 +59,7 @@ pub fn require(program: &str) -> Result<PathBuf> {
         let known = PROGRAMS
             .iter()
             .chain(FIXTURE_PROGRAMS)
+            .chain(crate::boot::PROGRAMS)
             .find(|(name, _)| *name == program);
         let package = known.map_or(program, |(_, package)| package);
         format!("{program} is not installed: apt-get install {package}")

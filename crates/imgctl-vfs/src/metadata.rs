@@ -19,6 +19,22 @@ pub enum FileKind {
     Socket,
 }
 
+impl FileKind {
+    /// The word for it: `file`, `directory`, `symlink`, `char-device`, `block-device`, `fifo` or `socket`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Directory => "directory",
+            Self::Symlink => "symlink",
+            Self::CharDevice(..) => "char-device",
+            Self::BlockDevice(..) => "block-device",
+            Self::Fifo => "fifo",
+            Self::Socket => "socket",
+        }
+    }
+}
+
 /// A point in time, as filesystems store it.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd, Hash)]
 pub struct Timestamp {

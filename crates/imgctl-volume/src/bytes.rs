@@ -1,9 +1,5 @@
 //! Little-endian numbers and fixed arrays out of untrusted bytes.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 /// The `N` bytes at `offset`, or `None` where the slice is too short.
 pub(crate) fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<[u8; N]> {

@@ -8,9 +8,7 @@ pub enum Error {
     #[error("cannot read the partition table")]
     Device(#[from] imgctl_block::Error),
     /// There is, or was, a GPT, but neither of its two headers can be used.
-    #[error(
-        "both GPT headers are damaged (primary: {primary}; backup: {backup}); repair the table with sgdisk first"
-    )]
+    #[error("both GPT headers are damaged (primary: {primary}; backup: {backup}); repair the table with sgdisk first")]
     BothHeadersDamaged {
         /// What is wrong with the header in the second sector.
         primary: String,

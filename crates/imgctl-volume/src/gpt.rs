@@ -4,11 +4,7 @@
 //! holds "EFI PART", the revision, its own size and CRC-32 (over that size, the CRC field as zero), its own sector, the
 //! other header's sector, the first and last usable sector, the disk GUID, and where, how many, how large and with which
 //! CRC-32 the entries are.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use crate::bytes::{array_at, u32_at, u64_at};
 use crate::{Error, Partition, PartitionId, PartitionKind, Warning};
@@ -69,9 +65,7 @@ pub(crate) fn find(device: &dyn BlockRead, expected: bool) -> Result<Option<Tabl
             (Err(fault), Ok(backup)) => {
                 let mut table = read_table(device, sector_bytes, &[&backup])?;
                 let reason = fault.to_string();
-                table
-                    .warnings
-                    .push(Warning::PrimaryHeaderDamaged { reason });
+                table.warnings.push(Warning::PrimaryHeaderDamaged { reason });
                 return Ok(Some(table));
             }
             (Err(primary), Err(backup)) => {
@@ -102,8 +96,7 @@ fn use_primary(
     let sector = sector_bytes.as_u64();
     let (backup, warning) = match at_end {
         Ok(backup) => {
-            let same =
-                backup.entries_crc == primary.entries_crc && backup.disk_guid == primary.disk_guid;
+            let same = backup.entries_crc == primary.entries_crc && backup.disk_guid == primary.disk_guid;
             let warning = (!same).then_some(Warning::HeadersDiffer);
             (Some(backup), warning)
         }
@@ -113,9 +106,7 @@ fn use_primary(
                 _ => None,
             };
             let warning = match &elsewhere {
-                Some(found) => Warning::BackupNotAtEnd {
-                    offset: found.offset,
-                },
+                Some(found) => Warning::BackupNotAtEnd { offset: found.offset },
                 None => Warning::BackupHeaderDamaged {
                     reason: fault.to_string(),
                 },
@@ -152,11 +143,7 @@ enum Fault {
 }
 
 /// Reads and checks the header at `offset`. The outer error is the device's.
-fn read_header(
-    device: &dyn BlockRead,
-    offset: u64,
-    sector: u64,
-) -> Result<Result<SoundHeader, Fault>, Error> {
+fn read_header(device: &dyn BlockRead, offset: u64, sector: u64) -> Result<Result<SoundHeader, Fault>, Error> {
     let mut bytes = [0; HEADER_BYTES];
     let fits = u64::try_from(HEADER_BYTES)
         .ok()
@@ -184,11 +171,7 @@ fn read_header(
     Ok(Ok(header))
 }
 
-fn parse_header(
-    bytes: &[u8; HEADER_BYTES],
-    offset: u64,
-    sector: u64,
-) -> Result<SoundHeader, Fault> {
+fn parse_header(bytes: &[u8; HEADER_BYTES], offset: u64, sector: u64) -> Result<SoundHeader, Fault> {
     let short = Fault::Missing;
     if !bytes.starts_with(b"EFI PART") {
         return Err(Fault::Missing);
@@ -308,9 +291,7 @@ impl Read for HeaderView<'_> {
         let rest = end.min(self.device.len_bytes()).saturating_sub(offset);
         let length = usize::try_from(rest).unwrap_or(usize::MAX).min(buf.len());
         let part = buf.get_mut(..length).unwrap_or_default();
-        self.device
-            .read_at(offset, part)
-            .map_err(io::Error::other)?;
+        self.device.read_at(offset, part).map_err(io::Error::other)?;
         let read = u64::try_from(length).unwrap_or(0);
         self.position = self.position.saturating_add(read);
         Ok(length)
@@ -333,89 +314,35 @@ impl Seek for HeaderView<'_> {
 const TYPES: &[(Uuid, &str)] = &[
     (uuid!("c12a7328-f81f-11d2-ba4b-00a0c93ec93b"), "EFI system"),
     (uuid!("21686148-6449-6e6f-744e-656564454649"), "BIOS boot"),
-    (
-        uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4"),
-        "Linux filesystem",
-    ),
-    (
-        uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709"),
-        "Linux root (x86-64)",
-    ),
-    (
-        uuid!("b921b045-1df0-41c3-af44-4c6f280d3fae"),
-        "Linux root (ARM 64)",
-    ),
-    (
-        uuid!("44479540-f297-41b2-9af7-d131d5f0458a"),
-        "Linux root (x86)",
-    ),
-    (
-        uuid!("69dad710-2ce4-4e3c-b16c-21a1d49abed3"),
-        "Linux root (ARM)",
-    ),
-    (
-        uuid!("72ec70a6-cf74-40e6-bd49-4bda08e8f224"),
-        "Linux root (RISC-V 64)",
-    ),
+    (uuid!("0fc63daf-8483-4772-8e79-3d69d8477de4"), "Linux filesystem"),
+    (uuid!("4f68bce3-e8cd-4db1-96e7-fbcaf984b709"), "Linux root (x86-64)"),
+    (uuid!("b921b045-1df0-41c3-af44-4c6f280d3fae"), "Linux root (ARM 64)"),
+    (uuid!("44479540-f297-41b2-9af7-d131d5f0458a"), "Linux root (x86)"),
+    (uuid!("69dad710-2ce4-4e3c-b16c-21a1d49abed3"), "Linux root (ARM)"),
+    (uuid!("72ec70a6-cf74-40e6-bd49-4bda08e8f224"), "Linux root (RISC-V 64)"),
     (
         uuid!("c31c45e6-3f39-412e-80fb-4809c4980599"),
         "Linux root (POWER 64 LE)",
     ),
-    (
-        uuid!("5eead9a9-fe09-4a1e-a1d7-520d00531306"),
-        "Linux root (s390x)",
-    ),
-    (
-        uuid!("8484680c-9521-48c6-9c11-b0720656f69e"),
-        "Linux /usr (x86-64)",
-    ),
-    (
-        uuid!("bc13c2ff-59e6-4262-a352-b275fd6f7172"),
-        "Linux extended boot",
-    ),
+    (uuid!("5eead9a9-fe09-4a1e-a1d7-520d00531306"), "Linux root (s390x)"),
+    (uuid!("8484680c-9521-48c6-9c11-b0720656f69e"), "Linux /usr (x86-64)"),
+    (uuid!("bc13c2ff-59e6-4262-a352-b275fd6f7172"), "Linux extended boot"),
     (uuid!("933ac7e1-2eb4-4f13-b844-0e14e2aef915"), "Linux home"),
-    (
-        uuid!("3b8f8425-20e0-4f3b-907f-1a25a76f98e8"),
-        "Linux server data",
-    ),
-    (
-        uuid!("4d21b016-b534-45c2-a9fb-5c16e091fd2d"),
-        "Linux variable data",
-    ),
-    (
-        uuid!("7ec6f557-3bc5-4aca-b293-16ef5df639d1"),
-        "Linux temporary data",
-    ),
+    (uuid!("3b8f8425-20e0-4f3b-907f-1a25a76f98e8"), "Linux server data"),
+    (uuid!("4d21b016-b534-45c2-a9fb-5c16e091fd2d"), "Linux variable data"),
+    (uuid!("7ec6f557-3bc5-4aca-b293-16ef5df639d1"), "Linux temporary data"),
     (uuid!("0657fd6d-a4ab-43c4-84e5-0933c84b4f4f"), "Linux swap"),
     (uuid!("e6d6d379-f507-44c2-a23c-238f2a3df928"), "Linux LVM"),
     (uuid!("a19d880f-05fc-4d3b-a006-743f0f84911e"), "Linux RAID"),
     (uuid!("ca7d7ccb-63ed-4c53-861c-1742536059cc"), "Linux LUKS"),
-    (
-        uuid!("8da63339-0007-60c0-c436-083ac8230908"),
-        "Linux reserved",
-    ),
-    (
-        uuid!("9e1a2d38-c612-4316-aa26-8b49521e5a8b"),
-        "PowerPC PReP boot",
-    ),
-    (
-        uuid!("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7"),
-        "Microsoft basic data",
-    ),
-    (
-        uuid!("e3c9e316-0b5c-4db8-817d-f92df00215ae"),
-        "Microsoft reserved",
-    ),
-    (
-        uuid!("de94bba4-06d1-4d40-a16a-bfd50179d6ac"),
-        "Windows recovery",
-    ),
+    (uuid!("8da63339-0007-60c0-c436-083ac8230908"), "Linux reserved"),
+    (uuid!("9e1a2d38-c612-4316-aa26-8b49521e5a8b"), "PowerPC PReP boot"),
+    (uuid!("ebd0a0a2-b9e5-4433-87c0-68b6b72699c7"), "Microsoft basic data"),
+    (uuid!("e3c9e316-0b5c-4db8-817d-f92df00215ae"), "Microsoft reserved"),
+    (uuid!("de94bba4-06d1-4d40-a16a-bfd50179d6ac"), "Windows recovery"),
     (uuid!("516e7cb4-6ecf-11d6-8ff8-00022d09712b"), "FreeBSD"),
 ];
 
 pub(crate) fn type_name(guid: &Uuid) -> Option<&'static str> {
-    TYPES
-        .iter()
-        .find(|(known, _)| known == guid)
-        .map(|(_, name)| *name)
+    TYPES.iter().find(|(known, _)| known == guid).map(|(_, name)| *name)
 }

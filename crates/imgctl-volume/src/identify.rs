@@ -2,11 +2,7 @@
 //!
 //! Facts: the magics, labels and UUIDs are where the formats' own headers put them (ext4 documentation, xfs_sb_t,
 //! btrfs_super_block, LUKS and LVM2 on-disk formats, mdp_super_t, mkswap, ECMA-119); the textual form of a UUID is blkid's.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use crate::Error;
 use crate::bytes::{array_at, u16_at, u32_at, u64_at};
@@ -271,9 +267,10 @@ fn luks(bytes: &[u8]) -> Option<Content> {
 }
 
 fn lvm2(bytes: &[u8]) -> Option<Content> {
-    let sector = bytes.chunks_exact(512).take(4).find(|sector| {
-        sector.starts_with(b"LABELONE") && array_at(sector, 24) == Some(*b"LVM2 001")
-    })?;
+    let sector = bytes
+        .chunks_exact(512)
+        .take(4)
+        .find(|sector| sector.starts_with(b"LABELONE") && array_at(sector, 24) == Some(*b"LVM2 001"))?;
     let header = usize::try_from(u32_at(sector, 20)?).ok()?;
     let mut content = Content::new(ContentKind::Lvm2);
     content.uuid = array_at::<32>(sector, header)
@@ -304,9 +301,7 @@ fn swap(bytes: &[u8]) -> Option<Content> {
 }
 
 fn squashfs(bytes: &[u8]) -> Option<Content> {
-    bytes
-        .starts_with(b"hsqs")
-        .then(|| Content::new(ContentKind::Squashfs))
+    bytes.starts_with(b"hsqs").then(|| Content::new(ContentKind::Squashfs))
 }
 
 fn ntfs(bytes: &[u8]) -> Option<Content> {
@@ -345,9 +340,8 @@ fn iso9660(bytes: &[u8]) -> Option<Content> {
 fn md_raid(device: &dyn BlockRead, prefix: &[u8]) -> Result<Option<Content>, Error> {
     const MAGIC: u32 = 0xa92b_4efc;
     let version_1 = |superblock: &[u8], sector: u64| {
-        let sound = u32_at(superblock, 0)? == MAGIC
-            && u32_at(superblock, 4)? == 1
-            && u64_at(superblock, 144)? == sector;
+        let sound =
+            u32_at(superblock, 0)? == MAGIC && u32_at(superblock, 4)? == 1 && u64_at(superblock, 144)? == sector;
         sound.then(|| {
             Content::new(ContentKind::MdRaid)
                 .with_uuid(array_at(superblock, 16))
@@ -355,9 +349,7 @@ fn md_raid(device: &dyn BlockRead, prefix: &[u8]) -> Result<Option<Content>, Err
         })
     };
     for (at, sector) in [(0, 0), (4096, 8)] {
-        let found = prefix
-            .get(at..)
-            .and_then(|superblock| version_1(superblock, sector));
+        let found = prefix.get(at..).and_then(|superblock| version_1(superblock, sector));
         if found.is_some() {
             return Ok(found);
         }
@@ -387,9 +379,7 @@ fn md_raid(device: &dyn BlockRead, prefix: &[u8]) -> Result<Option<Content>, Err
 /// Fills `buf` if it lies within the device.
 fn read_within(device: &dyn BlockRead, offset: u64, buf: &mut [u8]) -> Result<bool, Error> {
     let length = u64::try_from(buf.len()).unwrap_or(u64::MAX);
-    let fits = offset
-        .checked_add(length)
-        .is_some_and(|end| end <= device.len_bytes());
+    let fits = offset.checked_add(length).is_some_and(|end| end <= device.len_bytes());
     if fits {
         device.read_at(offset, buf)?;
     }
@@ -453,9 +443,7 @@ impl FatParameters {
             (tables_end, root_entries.checked_mul(32)?)
         };
         let extended: usize = if is_fat32 { 66 } else { 38 };
-        let extended = sector
-            .get(extended..)
-            .filter(|rest| rest.first() == Some(&0x29));
+        let extended = sector.get(extended..).filter(|rest| rest.first() == Some(&0x29));
         Some(Self {
             media,
             table_at: reserved.checked_mul(sector_bytes)?,
@@ -486,10 +474,7 @@ impl FatParameters {
 
     /// The label in the root directory, which counts more than the one in the boot sector.
     fn root_label(&self, device: &dyn BlockRead) -> Result<Option<Vec<u8>>, Error> {
-        let end = self
-            .root_at
-            .saturating_add(self.root_bytes)
-            .min(device.len_bytes());
+        let end = self.root_at.saturating_add(self.root_bytes).min(device.len_bytes());
         let length = end.saturating_sub(self.root_at);
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(1 << 20);
         let entries = device.read_vec(self.root_at, length)?;

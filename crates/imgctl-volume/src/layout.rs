@@ -1,9 +1,5 @@
 //! What a disk's partition table says, whatever its kind.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use crate::{Error, gpt, identify, mbr};
 use imgctl_block::BlockRead;
@@ -127,9 +123,7 @@ impl Layout {
     /// The partition of that number.
     #[must_use]
     pub fn partition(&self, number: u32) -> Option<&Partition> {
-        self.partitions
-            .iter()
-            .find(|partition| partition.number == number)
+        self.partitions.iter().find(|partition| partition.number == number)
     }
 }
 
@@ -191,31 +185,21 @@ impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PrimaryHeaderDamaged { reason } => {
-                write!(
-                    f,
-                    "the primary GPT header is damaged ({reason}); the backup was used"
-                )
+                write!(f, "the primary GPT header is damaged ({reason}); the backup was used")
             }
-            Self::BackupHeaderDamaged { reason } => write!(
-                f,
-                "the backup GPT header is damaged ({reason}); the primary was used"
-            ),
+            Self::BackupHeaderDamaged { reason } => {
+                write!(f, "the backup GPT header is damaged ({reason}); the primary was used")
+            }
             Self::BackupNotAtEnd { offset } => {
                 write!(
                     f,
                     "the backup GPT header is at byte {offset}, not at the end of the disk"
                 )
             }
-            Self::HeadersDiffer => {
-                f.write_str("the two GPT headers describe different tables; the primary was used")
-            }
+            Self::HeadersDiffer => f.write_str("the two GPT headers describe different tables; the primary was used"),
             Self::ProtectiveMbrMissing => f.write_str("the GPT has no protective MBR"),
-            Self::HybridMbr => {
-                f.write_str("the MBR holds partitions beside the protective one; they were ignored")
-            }
-            Self::StaleGpt => f.write_str(
-                "a GPT header lies behind an MBR that does not mention it; the MBR was used",
-            ),
+            Self::HybridMbr => f.write_str("the MBR holds partitions beside the protective one; they were ignored"),
+            Self::StaleGpt => f.write_str("a GPT header lies behind an MBR that does not mention it; the MBR was used"),
         }
     }
 }
@@ -240,18 +224,12 @@ pub fn read_layout(device: &dyn BlockRead) -> Result<Layout, Error> {
     match record {
         Some(record) if has_partitions => mbr_layout(device, &record, stale),
         // An empty table counts only where no filesystem is found: a boot loader's sector before one has it as well.
-        Some(record) if !identify::identify(device)?.is_known() => {
-            mbr_layout(device, &record, stale)
-        }
+        Some(record) if !identify::identify(device)?.is_known() => mbr_layout(device, &record, stale),
         _ => Ok(bare_layout(device)),
     }
 }
 
-fn gpt_layout(
-    device: &dyn BlockRead,
-    table: gpt::Table,
-    record: Option<&mbr::BootRecord>,
-) -> Result<Layout, Error> {
+fn gpt_layout(device: &dyn BlockRead, table: gpt::Table, record: Option<&mbr::BootRecord>) -> Result<Layout, Error> {
     let mut warnings = table.warnings;
     match record {
         Some(record) if record.is_protective() => {
@@ -271,11 +249,7 @@ fn gpt_layout(
     })
 }
 
-fn mbr_layout(
-    device: &dyn BlockRead,
-    record: &mbr::BootRecord,
-    stale: bool,
-) -> Result<Layout, Error> {
+fn mbr_layout(device: &dyn BlockRead, record: &mbr::BootRecord, stale: bool) -> Result<Layout, Error> {
     let table = mbr::read_partitions(device, record)?;
     check_ranges(device, &table.partitions, &table.own_ranges)?;
     Ok(Layout {
@@ -283,11 +257,7 @@ fn mbr_layout(
         disk_id: Some(DiskId::Signature(record.signature)),
         sector_bytes: mbr::SECTOR_BYTES,
         partitions: table.partitions,
-        warnings: if stale {
-            vec![Warning::StaleGpt]
-        } else {
-            Vec::new()
-        },
+        warnings: if stale { vec![Warning::StaleGpt] } else { Vec::new() },
     })
 }
 
@@ -311,11 +281,7 @@ fn bare_layout(device: &dyn BlockRead) -> Layout {
 }
 
 /// Fails unless every partition lies within the device, apart from the others and from the table's `own_ranges`.
-fn check_ranges(
-    device: &dyn BlockRead,
-    partitions: &[Partition],
-    own_ranges: &[Range<u64>],
-) -> Result<(), Error> {
+fn check_ranges(device: &dyn BlockRead, partitions: &[Partition], own_ranges: &[Range<u64>]) -> Result<(), Error> {
     let device_bytes = device.len_bytes();
     let mut ranges = Vec::with_capacity(partitions.len());
     for partition in partitions {

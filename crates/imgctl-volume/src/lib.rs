@@ -29,6 +29,4 @@ mod mbr;
 
 pub use error::Error;
 pub use identify::{Content, ContentKind, identify};
-pub use layout::{
-    DiskId, Layout, Partition, PartitionId, PartitionKind, Scheme, Warning, read_layout,
-};
+pub use layout::{DiskId, Layout, Partition, PartitionId, PartitionKind, Scheme, Warning, read_layout};

@@ -3,11 +3,7 @@
 //! Facts: a record has its disk signature at 440, four entries of 16 bytes at 446 and 0x55 0xAA at 510. An entry is
 //! status, CHS, type, CHS, first sector and number of sectors (little-endian u32). The first entry of an extended
 //! record is a logical partition, relative to that record; its second is the next record, relative to the first one.
-#![deny(
-    clippy::arithmetic_side_effects,
-    clippy::as_conversions,
-    clippy::indexing_slicing
-)]
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
 use crate::bytes::{array_at, u16_at, u32_at};
 use crate::{Error, Partition, PartitionId, PartitionKind};
@@ -68,12 +64,8 @@ impl Entry {
 
     /// The entry's bytes on the disk, if it counts from `base`.
     fn range(&self, base: u64) -> Option<Range<u64>> {
-        let start = u64::from(self.first_sector)
-            .checked_mul(SECTOR)?
-            .checked_add(base)?;
-        let end = u64::from(self.sectors)
-            .checked_mul(SECTOR)?
-            .checked_add(start)?;
+        let start = u64::from(self.first_sector).checked_mul(SECTOR)?.checked_add(base)?;
+        let end = u64::from(self.sectors).checked_mul(SECTOR)?.checked_add(start)?;
         Some(start..end)
     }
 
@@ -128,14 +120,9 @@ impl BootRecord {
 }
 
 /// The record in the sector at `offset`, or `None` if there is no record there.
-pub(crate) fn read_boot_record(
-    device: &dyn BlockRead,
-    offset: u64,
-) -> Result<Option<BootRecord>, Error> {
+pub(crate) fn read_boot_record(device: &dyn BlockRead, offset: u64) -> Result<Option<BootRecord>, Error> {
     let mut sector = [0; 512];
-    let fits = offset
-        .checked_add(SECTOR)
-        .is_some_and(|end| end <= device.len_bytes());
+    let fits = offset.checked_add(SECTOR).is_some_and(|end| end <= device.len_bytes());
     if !fits {
         return Ok(None);
     }
@@ -159,9 +146,7 @@ pub(crate) fn read_partitions(device: &dyn BlockRead, record: &BootRecord) -> Re
         if entry.is_extended() {
             extended.push((number, range));
         } else {
-            table
-                .partitions
-                .push(entry.partition(number, record.signature, &range));
+            table.partitions.push(entry.partition(number, record.signature, &range));
         }
     }
     for (number, range) in extended {
@@ -186,9 +171,7 @@ fn check_extended(
         });
     }
     let overlapped = primaries.iter().find(|primary| {
-        primary.number < 5
-            && primary.start < range.end
-            && range.start < primary.start.saturating_add(primary.length)
+        primary.number < 5 && primary.start < range.end && range.start < primary.start.saturating_add(primary.length)
     });
     match overlapped {
         Some(primary) => Err(Error::Overlap {
@@ -200,12 +183,7 @@ fn check_extended(
 }
 
 /// Follows the records of one extended partition.
-fn read_chain(
-    device: &dyn BlockRead,
-    signature: u32,
-    extended: &Range<u64>,
-    table: &mut Table,
-) -> Result<(), Error> {
+fn read_chain(device: &dyn BlockRead, signature: u32, extended: &Range<u64>, table: &mut Table) -> Result<(), Error> {
     let mut number = table
         .partitions
         .iter()
@@ -231,15 +209,11 @@ fn read_chain(
                     .ok_or(bad("the next record is out of range"))?;
                 next = next.or(Some(range.start));
             } else if entry.is_used() {
-                let range = entry
-                    .range(offset)
-                    .ok_or(Error::ImpossibleRange { number })?;
+                let range = entry.range(offset).ok_or(Error::ImpossibleRange { number })?;
                 if range.end > extended.end {
                     return Err(bad("a logical partition leaves the extended one"));
                 }
-                table
-                    .partitions
-                    .push(entry.partition(number, signature, &range));
+                table.partitions.push(entry.partition(number, signature, &range));
                 number = number.saturating_add(1);
             }
         }

@@ -70,7 +70,7 @@ pub(crate) fn check_writable(what: &str, path: &Path) -> CommandResult {
 pub(crate) fn write_whole(what: &str, path: &Path, content: &[u8]) -> CommandResult {
     let write = || {
         let mut file = temporary(path)?;
-        file.write_all(content)?;
+        file.as_file_mut().write_all(content)?;
         file.as_file().sync_all()?;
         file.persist(path).map_err(|error| error.error)?;
         File::open(folder(path))?.sync_all()

@@ -1,7 +1,7 @@
 //! What a tree must become, edited path by path as the recipe's language says; knows nothing of imgctl's code.
 
 use imgctl_testkit::oracle;
-use imgctl_testkit::tree::{Entry, Kind, Tree, is_below};
+use imgctl_testkit::tree::{Difference, Entry, Kind, Tree, is_below};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 pub(crate) struct Expected {
     pub(crate) tree: Tree,
     now: (i64, i64),
+    any_content: Vec<Vec<u8>>,
 }
 
 impl Expected {
@@ -17,6 +18,7 @@ impl Expected {
         Self {
             tree: base.clone(),
             now: (seconds, 0),
+            any_content: Vec::new(),
         }
     }
 
@@ -51,6 +53,23 @@ impl Expected {
                 },
             );
         }
+    }
+
+    /// A new regular file whose content is nobody's business here.
+    pub(crate) fn file_of_any_content(&mut self, path: &str) {
+        self.file(path, b"");
+        self.any_content.push(path.as_bytes().to_vec());
+    }
+
+    /// What differs between this tree and what was found.
+    pub(crate) fn difference(&self, found: &Tree) -> Vec<Difference> {
+        let mut expected = self.tree.clone();
+        for path in &self.any_content {
+            if let (Some(entry), Some(found)) = (expected.entries.get_mut(path), found.entries.get(path)) {
+                (entry.sha256, entry.size) = (found.sha256, found.size);
+            }
+        }
+        expected.difference(found)
     }
 
     /// A directory, with its parents.
@@ -245,4 +264,9 @@ fn parent(path: &str) -> &str {
 /// The digest of a file of this machine, for messages.
 pub(crate) fn file_digest(path: &std::path::Path) -> anyhow::Result<String> {
     Ok(oracle::hex(&oracle::sha256(path)?))
+}
+
+/// The digest of some bytes, in the same form.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    oracle::hex(&digest(bytes))
 }

@@ -7,7 +7,7 @@ use crate::journey::{Journey, NOW, files_below};
 use crate::reset;
 
 /// The public key that the recipe authorizes.
-const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGoldenGoldenGoldenGoldenGoldenGoldenGolde golden";
+const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGKYRTs2jBg2ikg+vFLlw+8ogDMH1wFcbCeOt/+kWP6r golden";
 
 /// Local files that the recipe names.
 pub(crate) const FILES: [(&str, &[u8]); 2] = [
@@ -56,7 +56,7 @@ fn new_files(tree: &mut Expected) {
     tree.mode("/usr/local/bin/node-ready", 0o755);
     tree.file("/usr/bin/through-merged-usr", b"in /usr/bin\n");
     tree.mode("/usr/bin/through-merged-usr", 0o755);
-    tree.file("/run/spool/through-dots", b"dots\n");
+    tree.file("/run/through-var-run", b"in /run\n");
     tree.file("/etc/empty", b"");
     tree.file("/etc/node/a/b/c/deep.conf", b"deep\n");
     tree.file("/etc/setuid", b"s");
@@ -153,11 +153,15 @@ fn services(tree: &mut Expected) {
         &format!("{etc}/fixture-node.service"),
     );
     tree.symlink(&format!("{etc}/node.service"), &format!("{etc}/fixture-node.service"));
-    let units = if tree.exists("/lib/systemd/system") {
-        "/lib/systemd/system"
-    } else {
-        "/usr/lib/systemd/system"
-    };
+    // Debian 12 finds its units under /lib, as the links that are there already show.
+    let enabled = tree
+        .at(&format!("{etc}/multi-user.target.wants/cron.service"))
+        .target
+        .clone()
+        .unwrap_or_default();
+    let units = String::from_utf8_lossy(&enabled)
+        .trim_end_matches("/cron.service")
+        .to_owned();
     tree.symlink(
         &format!("{etc}/getty.target.wants/serial-getty@ttyS0.service"),
         &format!("{units}/serial-getty@.service"),

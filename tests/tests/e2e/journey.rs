@@ -85,7 +85,7 @@ impl Journey {
         disk.check()?;
 
         let after = disk.tree().context("reading the output")?;
-        let wrong = expected.tree.difference(&after);
+        let wrong = expected.difference(&after);
         ensure!(
             wrong.is_empty(),
             "the output differs from what was expected (-expected +found):\n{}",
@@ -101,15 +101,14 @@ impl Journey {
     fn same_again(&self) -> Result<()> {
         let first = file_digest(&self.path("out.qcow2"))?;
         for threads in ["2", "1"] {
-            self.customize(&["-o", "again.qcow2", "--threads", threads])?;
+            self.customize(&["-o", "again.qcow2", "--force", "--threads", threads])?;
             let again = file_digest(&self.path("again.qcow2"))?;
             ensure!(
                 again == first,
                 "with {threads} threads the output is {again}, not {first}"
             );
-            std::fs::remove_file(self.path("again.qcow2"))?;
         }
-        Ok(())
+        Ok(std::fs::remove_file(self.path("again.qcow2"))?)
     }
 
     fn check_receipt(&self, differences: &[Difference]) -> Result<()> {
@@ -140,9 +139,8 @@ impl Journey {
         for (path, content) in names.iter().zip(self.base_disk.read(&names)?) {
             secrets.add(path, &content.with_context(|| format!("the base has no {path}"))?);
         }
-        let in_base = secrets.find_in_file(&self.base_disk.raw)?;
-        let is_found = |name: &&&str| in_base.iter().any(|(_, found)| found == **name);
-        let unseen: Vec<_> = names.iter().filter(|name| !is_found(name)).collect();
+        let seen = secrets.keep_unique_in(&self.base_disk.raw)?;
+        let unseen: Vec<_> = names.iter().filter(|name| !seen.contains(**name)).collect();
         ensure!(
             unseen.is_empty(),
             "the search does not even see these in the base: {unseen:?}"

@@ -5,7 +5,7 @@ use super::{Disk, describe, is_supported};
 use crate::guest::{Fstab, FstabEntry, FstabSpec};
 use crate::{Error, ErrorKind, Result};
 use imgctl_vfs::{GuestPath, Mount, Timestamp, Tree, WriteFs};
-use imgctl_volume::{Content, ContentKind, Partition};
+use imgctl_volume::{Content, ContentKind, Partition, Scheme};
 
 /// A guest's filesystems, mounted.
 #[derive(Debug)]
@@ -193,10 +193,7 @@ fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
 fn partition_by_number(disk: &Disk, number: u32) -> Result<(&Partition, &Content)> {
     disk.partitions()
         .find(|(partition, _)| partition.number == number)
-        .ok_or_else(|| {
-            Error::new(ErrorKind::Usage, format!("there is no partition {number}"))
-                .with_hint(format!("the image has {}", list(disk)))
-        })
+        .ok_or_else(|| Error::new(ErrorKind::Usage, format!("there is no partition {number}")).with_hint(list(disk)))
 }
 
 /// The one partition that looks like the root of an operating system.
@@ -256,20 +253,27 @@ fn no_root(disk: &Disk) -> Error {
     match suspect {
         Some((partition, content)) => unsupported(partition, content.kind),
         None => Error::new(ErrorKind::Image, "no operating system was found in the image").with_hint(format!(
-            "a root has an /etc folder and an os-release file; the image has {}",
+            "a root has an /etc folder and an os-release file; {}",
             list(disk)
         )),
     }
 }
 
+/// What the image has, as a sentence.
 fn list(disk: &Disk) -> String {
+    if let (Scheme::Bare, [content]) = (disk.layout.scheme, disk.contents.as_slice()) {
+        return format!(
+            "the image has no partition table, and what it holds is: {}",
+            content.kind
+        );
+    }
     let items: Vec<_> = disk
         .partitions()
-        .map(|(partition, content)| format!("{} ({})", describe(partition.number), content.kind))
+        .map(|(partition, content)| format!("{} ({})", partition.number, content.kind))
         .collect();
     match items.is_empty() {
-        true => "no partitions".to_owned(),
-        false => items.join(", "),
+        true => "the image has no partitions".to_owned(),
+        false => format!("the image has the partitions {}", items.join(", ")),
     }
 }
 

@@ -11,7 +11,6 @@ use imgctl_vfs::{EscapedBytes, GuestPath, Timestamp, Tree};
 use imgctl_volume::{Content, Partition};
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 
 /// A dpkg status file of ten thousand packages has about this size.
 const MAX_PACKAGE_DATABASE_BYTES: u64 = 64 << 20;
@@ -20,7 +19,7 @@ const MAX_TEXT_BYTES: u64 = 64 << 10;
 /// Looks at the image at `path`. What cannot be read inside becomes a note.
 pub(crate) fn inspect_image(path: &Path, options: &InputOptions) -> Result<Inspection> {
     let base = BaseImage::open(path, options)?;
-    let disk = Disk::open(Arc::new(Overlay::new(base.disk.device())))?;
+    let disk = Disk::open(Overlay::new(base.disk.device()), path)?;
     let mut notes: Vec<String> = disk.layout.warnings.iter().map(ToString::to_string).collect();
     let guest = match assemble(&disk, options.root, Timestamp::default(), Access::ReadOnly) {
         Ok(assembly) => {

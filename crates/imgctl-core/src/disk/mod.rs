@@ -31,9 +31,12 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// Reads the partition table and looks into every partition.
-    pub(crate) fn open(overlay: Arc<Overlay>) -> Result<Self> {
-        let layout = read_layout(&overlay)
-            .map_err(|source| Error::new(ErrorKind::Image, "cannot read the partition table").with_source(source))?;
+    pub(crate) fn open(overlay: Overlay, image: &Path) -> Result<Self> {
+        let overlay = Arc::new(overlay);
+        let layout = read_layout(&overlay).map_err(|source| {
+            let what = format!("cannot read the partition table of {}", image.display());
+            Error::new(ErrorKind::Image, what).with_source(source)
+        })?;
         let mut contents = Vec::with_capacity(layout.partitions.len());
         for partition in &layout.partitions {
             let content = identify(&device(&overlay, partition)?).map_err(|source| {
@@ -121,7 +124,7 @@ impl OpenedGuest {
 /// Opens the guest in the image at `path` for reading.
 pub fn open_guest(path: &Path, options: &InputOptions) -> Result<OpenedGuest> {
     let base = BaseImage::open(path, options)?;
-    let disk = Disk::open(Arc::new(Overlay::new(base.disk.device())))?;
+    let disk = Disk::open(Overlay::new(base.disk.device()), path)?;
     let assembly = assemble(&disk, options.root, Timestamp::default(), engine::Access::ReadOnly)?;
     let guest = Guest::new(assembly.tree, Timestamp::default());
     Ok(OpenedGuest {

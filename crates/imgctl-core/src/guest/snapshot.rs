@@ -98,7 +98,7 @@ impl Snapshot {
 impl Serialize for Snapshot {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", kind_name(self.kind))?;
+        map.serialize_entry("type", self.kind.name())?;
         map.serialize_entry("mode", &format!("{:04o}", self.mode))?;
         map.serialize_entry("uid", &self.uid)?;
         map.serialize_entry("gid", &self.gid)?;
@@ -129,19 +129,6 @@ impl Serialize for Snapshot {
 
 fn escaped(bytes: &[u8]) -> String {
     EscapedBytes(bytes).to_string()
-}
-
-/// The word for a kind of node in receipts.
-fn kind_name(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::File => "file",
-        FileKind::Directory => "directory",
-        FileKind::Symlink => "symlink",
-        FileKind::CharDevice(..) => "char-device",
-        FileKind::BlockDevice(..) => "block-device",
-        FileKind::Fifo => "fifo",
-        FileKind::Socket => "socket",
-    }
 }
 
 /// The digest of a regular file, and whether it holds a private key.

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 /// A failed step. `source()` tells the cause.
 #[derive(Debug)]
 pub struct StepError {
-    /// The step's name.
-    pub step: &'static str,
+    step: &'static str,
     /// The recipe's entry.
     pub origin: Option<Box<Origin>>,
     /// The guest path it was about.
@@ -38,7 +37,7 @@ pub enum StepFailure {
         source: std::io::Error,
     },
     /// The guest has no such user, group or unit.
-    #[error("the guest has no {kind} named {name}{}", did_you_mean(nearest))]
+    #[error("the guest has no {kind} named {name}")]
     Unknown {
         /// `user`, `group` or `unit`.
         kind: &'static str,
@@ -48,25 +47,26 @@ pub enum StepFailure {
         nearest: Vec<String>,
     },
     /// Something the guest holds does not allow what was asked.
-    #[error("{0}")]
-    Refused(String),
-}
-
-fn did_you_mean(nearest: &[String]) -> String {
-    match nearest {
-        [] => String::new(),
-        names => format!("; the nearest: {}", names.join(", ")),
-    }
+    #[error("{message}")]
+    Refused {
+        /// What it is, and why not.
+        message: String,
+        /// What the user can do.
+        hint: Option<&'static str>,
+    },
 }
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(origin) = &self.origin {
-            write!(f, "{}:{}: ", origin.file.display(), origin.line)?;
-        }
-        write!(f, "the step {} failed", self.step)?;
-        if let Some(origin) = &self.origin {
-            write!(f, " at {}", origin.key)?;
+        match &self.origin {
+            Some(origin) => write!(
+                f,
+                "{}:{}: cannot apply {}",
+                origin.file.display(),
+                origin.line,
+                origin.key
+            )?,
+            None => write!(f, "cannot apply the step {}", self.step)?,
         }
         match &self.path {
             Some(path) => write!(f, " ({path})"),
@@ -81,7 +81,45 @@ impl std::error::Error for StepError {
     }
 }
 
+impl StepError {
+    /// The same error, about this path.
+    pub(super) fn about(self, path: Option<GuestPath>) -> Self {
+        Self { path, ..self }
+    }
+
+    /// The step's name.
+    #[must_use]
+    pub fn step(&self) -> &'static str {
+        self.step
+    }
+
+    /// What the user can do, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match &*self.cause {
+            StepFailure::Unknown { nearest, .. } if !nearest.is_empty() => {
+                Some(format!("did you mean {}?", nearest.join(" or ")))
+            }
+            StepFailure::Refused { hint, .. } => hint.map(str::to_owned),
+            _ => None,
+        }
+    }
+}
+
 impl StepFailure {
+    /// What the guest does not allow, without a remedy.
+    pub(super) fn refused(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self::Refused { message, hint: None }
+    }
+
+    /// What the guest does not allow, and what the user can do.
+    pub(super) fn refused_with(message: impl Into<String>, hint: &'static str) -> Self {
+        let message = message.into();
+        let hint = Some(hint);
+        Self::Refused { message, hint }
+    }
+
     /// Names the step and the recipe's entry.
     pub(super) fn at(self, step: &'static str, origin: Option<&Origin>) -> StepError {
         StepError {

@@ -9,7 +9,7 @@ mod ssh_authorized_keys;
 
 pub use error::{StepError, StepFailure};
 
-use crate::guest::{Guest, Warning};
+use crate::guest::Guest;
 use imgctl_recipe::Plan;
 use imgctl_vfs::GuestPath;
 use std::fmt::Debug;
@@ -88,50 +88,18 @@ pub const STEPS: &[StepSpec] = &[
     reset::dhcp_state::SPEC,
 ];
 
-/// How far [`execute`] has come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum StepEvent<'a> {
-    /// A step begins.
-    Started {
-        /// Its name.
-        name: &'static str,
-        /// How many steps came before it.
-        done: usize,
-        /// How many steps there are.
-        total: usize,
-    },
-    /// A step found something the user should know.
-    Warning {
-        /// Its name.
-        name: &'static str,
-        /// What it found.
-        warning: &'a Warning,
-    },
-    /// A step is done.
-    Finished {
-        /// Its name.
-        name: &'static str,
-    },
-}
-
-/// Runs the steps that `plan` asks for, in the order of [`STEPS`]. After an error the guest is half changed and must not
-/// be committed.
-pub fn execute(plan: &Plan, guest: &mut Guest, on_event: &mut dyn FnMut(StepEvent<'_>)) -> Result<(), StepError> {
-    let steps: Vec<Box<dyn Step>> = STEPS.iter().filter_map(|spec| (spec.build)(plan)).collect();
-    let total = steps.len();
-    for (done, step) in steps.iter().enumerate() {
-        let name = step.name();
-        on_event(StepEvent::Started { name, done, total });
-        let known = guest.warnings().len();
-        let result = step.apply(guest);
-        for warning in guest.warnings().iter().skip(known) {
-            on_event(StepEvent::Warning { name, warning });
+/// Runs the steps that `plan` asks for, in the order of [`STEPS`]. `on_step` hears each step's name before it begins, and
+/// ends the run when it says `false`; whether all were run. After an error the guest is half changed and must not be
+/// committed.
+pub fn execute(plan: &Plan, guest: &mut Guest, on_step: &mut dyn FnMut(&str) -> bool) -> Result<bool, StepError> {
+    let steps = STEPS.iter().filter_map(|spec| (spec.build)(plan));
+    for step in steps {
+        if !on_step(step.name()) {
+            return Ok(false);
         }
-        result?;
-        on_event(StepEvent::Finished { name });
+        step.apply(guest)?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// A path that is written in this crate's source.

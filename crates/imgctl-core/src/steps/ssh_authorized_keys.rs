@@ -60,13 +60,16 @@ fn authorize(guest: &mut Guest, user: &User) -> Outcome<()> {
 fn home_of(guest: &Guest, account: &Account) -> Outcome<GuestPath> {
     let name = EscapedBytes(&account.name);
     let Some(home) = &account.home else {
-        return Err(StepFailure::Refused(format!(
+        return Err(StepFailure::refused(format!(
             "the user {name} has no home directory in /etc/passwd"
         )));
     };
     if !guest.is_directory(home)? {
-        let message = format!("the home directory {home} of {name} does not exist; make it with an entry of files");
-        return Err(StepFailure::Refused(message));
+        let message = format!("the home directory {home} of {name} does not exist");
+        return Err(StepFailure::refused_with(
+            message,
+            "use a user whose home the image has",
+        ));
     }
     Ok(home.clone())
 }
@@ -247,10 +250,10 @@ mod tests {
     fn missing_users_and_homes_are_errors() {
         let mut guest = guest(&[PASSWD]);
         let mut failure = |name| authorize(&mut guest, &user(name, &[KEY])).unwrap_err().to_string();
-        assert_eq!(failure("wep"), "the guest has no user named wep; the nearest: web");
+        assert_eq!(failure("wep"), "the guest has no user named wep");
         assert_eq!(failure("zzzzzzzz"), "the guest has no user named zzzzzzzz");
         assert_eq!(failure("none"), "the user none has no home directory in /etc/passwd");
-        assert!(failure("web").starts_with("the home directory /home/web of web does not exist"));
+        assert!(failure("web").ends_with("the home directory /home/web of web does not exist"));
         assert!(guest.log().is_empty());
     }
 }

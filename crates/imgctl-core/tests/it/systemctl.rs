@@ -213,7 +213,7 @@ impl Scene {
                 "disable" => plan.services.disable = units,
                 _ => plan.services.mask = units,
             }
-            execute(&plan, &mut guest, &mut |_| {}).is_ok()
+            execute(&plan, &mut guest, &mut |_| true).is_ok()
         });
         let root = guest
             .find(&GuestPath::new(format!("/{CONFIG}")).unwrap())

@@ -128,6 +128,52 @@ impl Space {
         Ok(runs)
     }
 
+    /// Fails unless each bitmap has as many free bits as its descriptor says.
+    pub(crate) fn check_counts(&self, volume: &Volume) -> Result<()> {
+        for (number, space) in (0..).zip(&self.groups) {
+            let blocks = load_block_bitmap(volume, number, &space.group)?.free_count();
+            if blocks != space.group.free_blocks {
+                return Err(Error::corrupt(
+                    Structure::BlockBitmap(number),
+                    "its descriptor counts otherwise",
+                ));
+            }
+            let inodes = load_inode_bitmap(volume, number, &space.group)?.free_count();
+            if inodes != space.group.free_inodes {
+                return Err(Error::corrupt(
+                    Structure::InodeBitmap(number),
+                    "its descriptor counts otherwise",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of `inodes`, which are in order, that is marked as free.
+    pub(crate) fn first_free_of(&self, volume: &Volume, inodes: impl Iterator<Item = u32>) -> Result<Option<u32>> {
+        let mut loaded: Option<(u32, Bitmap)> = None;
+        for inode in inodes {
+            let number = volume.group_of_inode(inode);
+            let index = inode.saturating_sub(1) % volume.superblock.inodes_per_group;
+            let Some(space) = self.groups.get(number as usize) else {
+                return Ok(Some(inode));
+            };
+            let bitmap = match (&space.inodes, &mut loaded) {
+                (Some(bitmap), _) => bitmap,
+                (None, Some((group, bitmap))) if *group == number => bitmap,
+                (None, slot) => {
+                    &slot
+                        .insert((number, load_inode_bitmap(volume, number, &space.group)?))
+                        .1
+                }
+            };
+            if !bitmap.is_used(index) {
+                return Ok(Some(inode));
+            }
+        }
+        Ok(None)
+    }
+
     /// The descriptor, changed bitmaps and counts of one group, written.
     fn write_group(&mut self, volume: &Volume, number: u32) -> Result<()> {
         let Some(space) = self.groups.get_mut(number as usize) else {

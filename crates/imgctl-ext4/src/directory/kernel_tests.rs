@@ -67,10 +67,7 @@ fn image(case: &Case, megabytes: u64) -> TestImage {
     let arguments = [&["-E", SEED, "-N", "256"], case.arguments].concat();
     let image = TestImage::new(&arguments, megabytes);
     let flags = if case.unsigned { 2 } else { 1 };
-    image.debugfs(&format!(
-        "ssv flags {flags}\nssv def_hash_version {}\n",
-        case.hash
-    ));
+    image.debugfs(&format!("ssv flags {flags}\nssv def_hash_version {}\n", case.hash));
     assert_eq!(word(&image.superblock(), 0x160), flags);
     image
 }
@@ -96,17 +93,10 @@ fn read(image: &TestImage, path: &str) -> (Directory, u32, Vec<u64>) {
     let block_bytes = image.block_bytes();
     let count = u64::from(word(&inode, 4)) / u64::try_from(block_bytes).expect("small");
     let places = image.block_map(number, count);
-    let blocks = places
-        .iter()
-        .map(|&place| image.read_block(place))
-        .collect();
+    let blocks = places.iter().map(|&place| image.read_block(place)).collect();
     let indexed = word(&inode, 0x20) & INDEX_FLAG != 0;
     let directory = Directory::decode(params(image, number), number, blocks, indexed);
-    (
-        directory.expect("the kernel's directory is sound"),
-        number,
-        places,
-    )
+    (directory.expect("the kernel's directory is sound"), number, places)
 }
 
 /// Writes a directory over the blocks that the inode has, and frees those it does not need.
@@ -123,12 +113,7 @@ fn write(image: &TestImage, directory: &mut Directory, number: u32, places: &[u6
         image.write_block(places[position(logical)], &block);
     }
     let flags = word(&image.inode(number), 0x20) & !INDEX_FLAG;
-    let flags = flags
-        | if directory.is_indexed() {
-            INDEX_FLAG
-        } else {
-            0
-        };
+    let flags = flags | if directory.is_indexed() { INDEX_FLAG } else { 0 };
     let size = count * image.block_bytes();
     let mut script = format!("sif <{number}> flags {flags}\nsif <{number}> size {size}\n");
     if count < places.len() {
@@ -216,16 +201,10 @@ fn directories_of_the_kernel_are_read() {
             assert_eq!(names(&directory), some_names(size));
             assert_eq!(directory.parent(), 2);
             assert!(directory.entries().all(|(_, entry)| entry.inode == target));
-            assert_eq!(
-                directory.is_indexed(),
-                directory.params.may_index && places.len() > 1
-            );
+            assert_eq!(directory.is_indexed(), directory.params.may_index && places.len() > 1);
         }
         let (root, ..) = read(&image, "/");
-        assert_eq!(
-            root.lookup(b"target").map(|entry| entry.inode),
-            Some(target)
-        );
+        assert_eq!(root.lookup(b"target").map(|entry| entry.inode), Some(target));
         assert!(root.lookup(b"lost+found").is_some());
         let (lost_found, _, places) = read(&image, "/lost+found");
         assert!(lost_found.is_empty() && places.len() > 1 && !lost_found.is_indexed());
@@ -308,8 +287,7 @@ fn fifty_thousand_names_are_read_and_written() {
     let image = image(&CASES[0], 32);
     let fifty_thousand = |prefix| (0..50_000).map(move |at| format!("{prefix}{at}").into_bytes());
     // The kernel's names are longer, so that the blocks suffice.
-    let [before, wanted]: [BTreeSet<_>; 2] =
-        ["a longer name ", "name "].map(|prefix| fifty_thousand(prefix).collect());
+    let [before, wanted]: [BTreeSet<_>; 2] = ["a longer name ", "name "].map(|prefix| fifty_thousand(prefix).collect());
     image.mounted(|root| {
         fs::write(root.join("target"), "").expect("a file is made");
         fs::create_dir(root.join("folder")).expect("a folder is made");
@@ -331,18 +309,10 @@ fn fifty_thousand_names_are_read_and_written() {
 ///
 /// A first character changes the state in few bits, two more take the change back.
 fn same_hash() -> Vec<[Vec<u8>; 2]> {
-    let product = |byte: u8| {
-        i32::from(byte.cast_signed())
-            .cast_unsigned()
-            .wrapping_mul(7_152_373)
-    };
+    let product = |byte: u8| i32::from(byte.cast_signed()).cast_unsigned().wrapping_mul(7_152_373);
     let step = |(current, previous): (u32, u32), byte: u8| {
         let next = previous.wrapping_add(current ^ product(byte));
-        let folded = if next < 0x8000_0000 {
-            next
-        } else {
-            next - 0x7fff_ffff
-        };
+        let folded = if next < 0x8000_0000 { next } else { next - 0x7fff_ffff };
         (folded, current)
     };
     let bytes = || (1..=255_u8).filter(|&byte| byte != b'/');
@@ -354,16 +324,12 @@ fn same_hash() -> Vec<[Vec<u8>; 2]> {
     let mut state = (0x12a3_fe2d, 0x37ab_e8f9);
     let mut pairs = Vec::new();
     while pairs.len() < 9 {
-        let prefixes = (0..1_u32 << 18)
-            .map(|at| [at & 63, at >> 6 & 63, at >> 12].map(|part| 48 + part.to_le_bytes()[0]));
+        let prefixes =
+            (0..1_u32 << 18).map(|at| [at & 63, at >> 6 & 63, at >> 12].map(|part| 48 + part.to_le_bytes()[0]));
         let mut trials = prefixes.flat_map(|prefix| {
-            let ends = alike.iter().flat_map(|&[a, b]| {
-                [
-                    [[a, a, b], [b, b, a]],
-                    [[a, b, a], [b, a, b]],
-                    [[a, b, b], [b, a, a]],
-                ]
-            });
+            let ends = alike
+                .iter()
+                .flat_map(|&[a, b]| [[[a, a, b], [b, b, a]], [[a, b, a], [b, a, b]], [[a, b, b], [b, a, a]]]);
             ends.map(move |ends| ends.map(|end| [prefix, end].concat()))
                 .collect::<Vec<_>>()
         });
@@ -408,9 +374,7 @@ fn names_of_one_hash_span_leaves() {
         fs::create_dir(&folder).expect("a folder is made");
         link(
             &folder,
-            &(0..812)
-                .map(|at| format!("{at:0>255}").into_bytes())
-                .collect(),
+            &(0..812).map(|at| format!("{at:0>255}").into_bytes()).collect(),
         );
     });
     let (_, number, places) = read(&image, "/folder");
@@ -422,11 +386,7 @@ fn names_of_one_hash_span_leaves() {
     write(&image, &mut directory, number, &places);
     image.check();
     let index = directory.index.as_ref().expect("it has an index");
-    let continued = index
-        .leaves()
-        .iter()
-        .filter(|leaf| leaf.low & 1 == 1)
-        .count();
+    let continued = index.leaves().iter().filter(|leaf| leaf.low & 1 == 1).count();
     assert!(
         continued > 126,
         "{continued} leaves go on with the hash of the one before"

@@ -33,10 +33,7 @@ pub(crate) fn may_mount(test: &str) -> bool {
 }
 
 /// What `program` prints; anything but success is a failure of the test.
-pub(crate) fn run<S: AsRef<OsStr>>(
-    program: &str,
-    arguments: impl IntoIterator<Item = S>,
-) -> String {
+pub(crate) fn run<S: AsRef<OsStr>>(program: &str, arguments: impl IntoIterator<Item = S>) -> String {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     let install = "apt-get install e2fsprogs mount attr acl libcap2-bin";
@@ -64,10 +61,7 @@ struct Mounted(PathBuf);
 impl Drop for Mounted {
     fn drop(&mut self) {
         for _ in 0..50 {
-            let ended = Command::new("umount")
-                .arg(&self.0)
-                .stderr(Stdio::null())
-                .status();
+            let ended = Command::new("umount").arg(&self.0).stderr(Stdio::null()).status();
             if ended.is_ok_and(|status| status.success()) {
                 return;
             }
@@ -82,17 +76,13 @@ impl TestImage {
             folder: tempfile::tempdir().expect("a temporary folder"),
         };
         let file = File::create(image.path()).expect("the image is created");
-        file.set_len(megabytes << 20)
-            .expect("the image has a length");
+        file.set_len(megabytes << 20).expect("the image has a length");
         std::fs::create_dir(image.mount_point()).expect("a mount point");
         let path = image.path();
         let path = path.to_str().expect("a plain path");
         run(
             "mke2fs",
-            ["-q", "-F", "-t", "ext4"]
-                .iter()
-                .chain(arguments)
-                .chain([&path]),
+            ["-q", "-F", "-t", "ext4"].iter().chain(arguments).chain([&path]),
         );
         image
     }
@@ -134,28 +124,20 @@ impl TestImage {
         let path = self.folder.path().join("script");
         std::fs::write(&path, script).expect("a script is written");
         let arguments = [OsStr::new("-w"), OsStr::new("-f"), path.as_os_str()];
-        run(
-            "debugfs",
-            arguments.into_iter().chain([self.path().as_os_str()]),
-        )
+        run("debugfs", arguments.into_iter().chain([self.path().as_os_str()]))
     }
 
     pub(crate) fn read(&self, offset: u64, bytes: usize) -> Vec<u8> {
         let mut buffer = vec![0; bytes];
         let file = File::open(self.path()).expect("the image opens");
-        file.read_exact_at(&mut buffer, offset)
-            .expect("the image is read");
+        file.read_exact_at(&mut buffer, offset).expect("the image is read");
         buffer
     }
 
     pub(crate) fn write_block(&self, number: u64, block: &[u8]) {
-        let file = File::options()
-            .write(true)
-            .open(self.path())
-            .expect("the image opens");
+        let file = File::options().write(true).open(self.path()).expect("the image opens");
         let offset = number * u64::try_from(block.len()).expect("small");
-        file.write_all_at(block, offset)
-            .expect("the image is written");
+        file.write_all_at(block, offset).expect("the image is written");
     }
 
     pub(crate) fn superblock(&self) -> Vec<u8> {
@@ -174,26 +156,16 @@ impl TestImage {
     /// The number of the inode at `path`.
     pub(crate) fn inode_number(&self, path: &str) -> u32 {
         let answer = self.debugfs(&format!("stat {path}\n"));
-        let (_, rest) = answer
-            .split_once("Inode: ")
-            .expect("debugfs shows the inode");
-        let number = rest
-            .split_whitespace()
-            .next()
-            .expect("debugfs shows the number");
+        let (_, rest) = answer.split_once("Inode: ").expect("debugfs shows the inode");
+        let number = rest.split_whitespace().next().expect("debugfs shows the number");
         number.parse().expect("a number")
     }
 
     /// Where an inode lies.
     pub(crate) fn inode_offset(&self, number: u32) -> u64 {
         let answer = self.debugfs(&format!("imap <{number}>\n"));
-        let (_, rest) = answer
-            .split_once("located at block ")
-            .expect("debugfs finds the inode");
-        let (block, offset) = rest
-            .trim()
-            .split_once(", offset 0x")
-            .expect("debugfs shows the offset");
+        let (_, rest) = answer.split_once("located at block ").expect("debugfs finds the inode");
+        let (block, offset) = rest.trim().split_once(", offset 0x").expect("debugfs shows the offset");
         let offset = u64::from_str_radix(offset, 16).expect("a number");
         let block: u64 = block.parse().expect("a number");
         block * u64::try_from(self.block_bytes()).expect("small") + offset
@@ -227,14 +199,9 @@ impl TestImage {
 
     /// Where an inode's `count` blocks are.
     pub(crate) fn block_map(&self, number: u32, count: u64) -> Vec<u64> {
-        let script: String = (0..count)
-            .map(|at| format!("bmap <{number}> {at}\n"))
-            .collect();
+        let script: String = (0..count).map(|at| format!("bmap <{number}> {at}\n")).collect();
         let answer = self.debugfs(&script);
-        let blocks: Vec<u64> = answer
-            .lines()
-            .filter_map(|line| line.parse().ok())
-            .collect();
+        let blocks: Vec<u64> = answer.lines().filter_map(|line| line.parse().ok()).collect();
         assert_eq!(u64::try_from(blocks.len()).expect("small"), count);
         blocks
     }

@@ -118,6 +118,15 @@ impl Inode {
         put_u32(&mut self.raw, 0x6c, high_half(size));
     }
 
+    /// When the inode was deleted, or the next inode in the list of orphans.
+    pub(crate) fn deletion_time(&self) -> u32 {
+        u32_at(&self.raw, 0x14)
+    }
+
+    pub(crate) fn set_deletion_time(&mut self, time: u32) {
+        put_u32(&mut self.raw, 0x14, time);
+    }
+
     pub(crate) fn links(&self) -> u16 {
         u16_at(&self.raw, 0x1a)
     }

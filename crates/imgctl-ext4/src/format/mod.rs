@@ -7,4 +7,6 @@ pub(crate) mod extent;
 pub(crate) mod fields;
 pub(crate) mod group;
 pub(crate) mod inode;
+pub(crate) mod journal;
+pub(crate) mod orphan;
 pub(crate) mod superblock;

@@ -219,6 +219,19 @@ impl Superblock {
         [u32_at(&self.raw, 0x24c), u32_at(&self.raw, 0x250)]
     }
 
+    /// The journal's inode; 0 if the journal is on another device.
+    pub(crate) fn journal_inode(&self) -> u32 {
+        u32_at(&self.raw, 0xe0)
+    }
+
+    pub(crate) fn orphan_file_inode(&self) -> u32 {
+        u32_at(&self.raw, 0x280)
+    }
+
+    pub(crate) fn clear_last_orphan(&mut self) {
+        put_u32(&mut self.raw, 0xe8, 0);
+    }
+
     pub(crate) fn last_orphan(&self) -> u32 {
         u32_at(&self.raw, 0xe8)
     }

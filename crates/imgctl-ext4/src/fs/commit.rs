@@ -3,9 +3,11 @@
 use super::Ext4;
 use crate::alloc::discard_run;
 use crate::error::{Error, Result, Structure};
-use crate::extents::{Piece, write_tree};
+use crate::extents::{Piece, write_block_map, write_tree};
+use crate::features::Compatible;
 use crate::format::superblock;
-use crate::node::Storage;
+use crate::journal::unused_log;
+use crate::node::{Node, Storage};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,13 +15,27 @@ use std::sync::Arc;
 type Records = BTreeMap<u64, Vec<(usize, Vec<u8>)>>;
 
 impl Ext4 {
-    /// Discards every free block, so that nothing that was ever deleted can be read any more. Call it before the
-    /// commit.
+    /// Discards every free block and the log of the (empty) journal, so that nothing of what was deleted before this run
+    /// can be read any more. Call it before the commit.
+    ///
+    /// Names that the kernel removed from directories that are still there stay in the gaps of their blocks.
     pub fn wipe_free(&mut self) -> Result<()> {
         if self.read_only {
             return Err(crate::error::Refusal::ReadOnly.into());
         }
-        let runs = self.space.free_runs(&self.volume)?;
+        let mut runs = self.space.free_runs(&self.volume)?;
+        let journal = self.volume.superblock.journal_inode();
+        if journal != 0
+            && self
+                .volume
+                .superblock
+                .features
+                .compatible
+                .contains(Compatible::HAS_JOURNAL)
+        {
+            let node = Node::decode(&self.volume, journal, self.read_inode(journal)?)?;
+            runs.extend(unused_log(&self.volume, &node)?);
+        }
         runs.into_iter().try_for_each(|run| discard_run(&self.volume, run))
     }
 
@@ -36,7 +52,11 @@ impl Ext4 {
     }
 
     fn is_changed(&self) -> bool {
-        !self.nodes.is_empty() || !self.directories.is_empty() || !self.cleared.is_empty() || self.space.is_changed()
+        self.superblock_changed
+            || !self.nodes.is_empty()
+            || !self.directories.is_empty()
+            || !self.cleared.is_empty()
+            || self.space.is_changed()
     }
 
     fn write_directories(&mut self) -> Result<()> {
@@ -62,10 +82,18 @@ impl Ext4 {
         let mut records = Records::new();
         for (number, node) in std::mem::take(&mut self.nodes) {
             let mut node = Arc::unwrap_or_clone(node);
-            if node.map_changed && node.storage == Storage::Extents {
-                let seed = node.seed(&self.volume);
-                let root = write_tree(&self.volume, &node.map, &node.tree_blocks, seed)?;
-                node.inode.set_block_area(&root);
+            if node.map_changed {
+                let root = match node.storage {
+                    Storage::InInode => None,
+                    Storage::BlockMap => Some(write_block_map(&self.volume, &node.map, &node.tree_blocks)?),
+                    Storage::Extents => {
+                        let seed = node.seed(&self.volume);
+                        Some(write_tree(&self.volume, &node.map, &node.tree_blocks, seed)?)
+                    }
+                };
+                if let Some(root) = root {
+                    node.inode.set_block_area(&root);
+                }
             }
             if let Some(seed) = self.volume.seed {
                 node.inode.put_checksum(seed, number);

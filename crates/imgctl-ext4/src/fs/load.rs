@@ -76,13 +76,13 @@ impl Ext4 {
     }
 
     /// Whether a directory may name the inode: not one of the filesystem's own.
-    pub(super) fn may_be_named(&self, number: u32) -> bool {
+    pub(crate) fn may_be_named(&self, number: u32) -> bool {
         let superblock = &self.volume.superblock;
         number == ROOT_INODE || (superblock.first_inode..=superblock.inodes).contains(&number)
     }
 
     /// The node of an inode that is in use.
-    pub(super) fn node(&self, number: u32) -> Result<Arc<Node>> {
+    pub(crate) fn node(&self, number: u32) -> Result<Arc<Node>> {
         if let Some(node) = self.nodes.get(&number) {
             return Ok(node.clone());
         }
@@ -174,7 +174,7 @@ impl Ext4 {
     }
 
     /// The node `number`, which has to be a directory, with its entries.
-    pub(super) fn directory(&self, number: u32) -> Result<Arc<Directory>> {
+    pub(crate) fn directory(&self, number: u32) -> Result<Arc<Directory>> {
         if let Some(directory) = self.directories.get(&number) {
             return Ok(directory.clone());
         }

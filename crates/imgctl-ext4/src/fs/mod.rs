@@ -1,14 +1,17 @@
 //! The filesystem: opening it, and what all its operations share.
 
+mod acl;
 mod attributes;
 mod commit;
 mod load;
 mod names;
 mod probe;
 mod read;
+mod recover;
 mod write;
 
 pub use probe::{Summary, probe};
+pub use recover::{Recovery, recover};
 
 use crate::alloc::Space;
 use crate::directory::Directory;
@@ -40,6 +43,8 @@ pub struct Ext4 {
     space: Space,
     now: Timestamp,
     read_only: bool,
+    /// Whether the superblock has to be written even if nothing else has.
+    superblock_changed: bool,
     /// Inodes that were changed.
     nodes: BTreeMap<u32, Arc<Node>>,
     /// Directories that were changed.
@@ -55,44 +60,55 @@ impl Ext4 {
     /// Fails with [`Error::Refused`](crate::Error::Refused) where features or an unreplayed journal forbid the access
     /// that `options` ask for; nothing is written then.
     pub fn open(device: Arc<dyn BlockDevice>, options: Ext4Options) -> Result<Self> {
-        let (volume, groups) = Volume::open(device)?;
-        let features = volume.superblock.features;
+        let fs = Self::open_any(device, options)?;
+        let features = fs.volume.superblock.features;
         if features.needs_recovery() {
             return Err(Refusal::DirtyJournal.into());
         }
         let orphans = features.read_only.contains(ReadOnlyCompatible::ORPHAN_PRESENT);
-        if orphans || volume.superblock.last_orphan() != 0 {
+        if orphans || fs.volume.superblock.last_orphan() != 0 {
             return Err(Refusal::Orphans.into());
         }
         if !options.read_only {
             if let Some(refusal) = features.refuse_writing() {
                 return Err(refusal.into());
             }
-            if !features.extents() {
-                return Err(Refusal::BlockMaps.into());
-            }
-            if !volume.superblock.is_clean() {
+            if !fs.volume.superblock.is_clean() {
                 return Err(Refusal::NotClean.into());
             }
         }
+        fs.directory(ROOT_INODE)?;
+        Ok(fs)
+    }
+
+    /// Opens a filesystem in whatever state it is.
+    fn open_any(device: Arc<dyn BlockDevice>, options: Ext4Options) -> Result<Self> {
+        let (volume, groups) = Volume::open(device)?;
         let space = Space::new(&volume, groups);
-        let fs = Self {
+        Ok(Self {
             volume,
             space,
             now: options.now,
             read_only: options.read_only,
+            superblock_changed: false,
             nodes: BTreeMap::new(),
             directories: BTreeMap::new(),
             cleared: BTreeSet::new(),
             cache: Mutex::default(),
-        };
-        fs.directory(ROOT_INODE)?;
-        Ok(fs)
+        })
     }
 
     /// The features by the names `mke2fs -O` knows.
     #[must_use]
     pub fn features(&self) -> Vec<String> {
         self.volume.superblock.features.names()
+    }
+
+    pub(crate) fn volume(&self) -> &Volume {
+        &self.volume
+    }
+
+    pub(crate) fn space(&self) -> &Space {
+        &self.space
     }
 }

@@ -76,7 +76,7 @@ impl Ext4 {
                 self.directories.insert(number, Arc::new(directory));
                 Ok(())
             }
-            FileKind::Symlink if self.node(number)?.storage == Storage::Extents => {
+            FileKind::Symlink if self.node(number)?.storage != Storage::InInode => {
                 self.content(number)?.write(0, &new.target)
             }
             _ => Ok(()),

@@ -1,7 +1,7 @@
 //! The writing half of the filesystem traits.
 
-use super::Ext4;
 use super::read::check_file;
+use super::{Ext4, acl};
 use crate::error::{Refusal, Result};
 use crate::format::inode::{InodeFlags, Time};
 use imgctl_vfs::{FileFlags, MetadataChange, NewNode, NodeId, WriteFs, check_name};
@@ -35,6 +35,9 @@ impl Ext4 {
     }
 
     fn change_metadata(&mut self, number: u32, change: &MetadataChange) -> Result<()> {
+        if let Some(mode) = change.mode {
+            self.change_access_list(number, mode)?;
+        }
         let inode = &mut self.node_mut(number)?.inode;
         if let Some(mode) = change.mode {
             inode.set_mode((inode.mode() & !0o7777) | (mode & 0o7777));
@@ -52,6 +55,36 @@ impl Ext4 {
             inode.set_time(Time::Modified, time);
         }
         self.touch_node(number)
+    }
+
+    /// Has an access control list, if the node has one, follow new permission bits.
+    fn change_access_list(&mut self, number: u32, mode: u16) -> Result<()> {
+        let mut xattrs = self.xattrs_of(&*self.node(number)?)?;
+        let Some(list) = xattrs.get_mut(acl::ACCESS) else {
+            return Ok(());
+        };
+        acl::set_permissions(list, mode);
+        self.store_xattrs(number, &xattrs)
+    }
+
+    fn add_xattr(&mut self, number: u32, name: &[u8], value: &[u8]) -> Result<()> {
+        let mut xattrs = self.xattrs_of(&*self.node(number)?)?;
+        let mode = if name == acl::ACCESS {
+            acl::permissions(value)
+        } else {
+            None
+        };
+        if mode.is_some() && acl::is_minimal(value) {
+            xattrs.remove(name);
+        } else {
+            xattrs.insert(name.to_vec(), value.to_vec());
+        }
+        self.store_xattrs(number, &xattrs)?;
+        if let Some(mode) = mode {
+            let inode = &mut self.node_mut(number)?.inode;
+            inode.set_mode((inode.mode() & !0o777) | mode);
+        }
+        Ok(())
     }
 
     fn change_flags(&mut self, number: u32, wanted: FileFlags) -> Result<()> {
@@ -105,9 +138,7 @@ impl WriteFs for Ext4 {
     fn set_xattr(&mut self, node: NodeId, name: &[u8], value: &[u8]) -> imgctl_vfs::Result<()> {
         self.check_writable()?;
         let number = self.number(node)?;
-        let mut xattrs = self.xattrs_of(&*self.node(number)?)?;
-        xattrs.insert(name.to_vec(), value.to_vec());
-        Ok(self.store_xattrs(number, &xattrs)?)
+        Ok(self.add_xattr(number, name, value)?)
     }
 
     fn remove_xattr(&mut self, node: NodeId, name: &[u8]) -> imgctl_vfs::Result<()> {

@@ -40,14 +40,9 @@ fn get(file: &Path, name: &[u8]) -> String {
     let arguments = ["--absolute-names", "-e", "hex", "-n"].map(OsStr::new);
     let answer = run(
         "getfattr",
-        arguments
-            .into_iter()
-            .chain([OsStr::from_bytes(name), file.as_os_str()]),
+        arguments.into_iter().chain([OsStr::from_bytes(name), file.as_os_str()]),
     );
-    let value = answer
-        .trim()
-        .rsplit_once("=0x")
-        .map(|(_, value)| value.to_owned());
+    let value = answer.trim().rsplit_once("=0x").map(|(_, value)| value.to_owned());
     value.unwrap_or_default()
 }
 
@@ -62,9 +57,7 @@ fn kernel_has(file: &Path, xattrs: &Xattrs) {
             .into_iter()
             .chain([file.as_os_str()]),
     );
-    let lines = list
-        .lines()
-        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines = list.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     assert_eq!(lines.count(), xattrs.len(), "{list}");
 }
 
@@ -80,11 +73,7 @@ fn read(image: &TestImage, path: &str) -> Stored {
     let inode = image.inode(number);
     let place = u64::from(word(&inode, BLOCK_LOW));
     let block = (place != 0).then(|| (place, image.read_block(place)));
-    Stored {
-        number,
-        inode,
-        block,
-    }
+    Stored { number, inode, block }
 }
 
 impl Stored {
@@ -96,8 +85,7 @@ impl Stored {
     }
 
     fn decode(&self, image: &TestImage) -> Xattrs {
-        let mut xattrs =
-            decode_inline(&self.inode[self.region()..]).expect("the inode's attributes are sound");
+        let mut xattrs = decode_inline(&self.inode[self.region()..]).expect("the inode's attributes are sound");
         if let Some((place, block)) = &self.block {
             if let Some(seed) = image.seed() {
                 assert_eq!(verify_block_checksum(block, seed, *place), Ok(()));
@@ -140,13 +128,9 @@ impl Stored {
                 inode[at..at + 2].copy_from_slice(half);
             }
         }
-        let file = File::options()
-            .write(true)
-            .open(image.path())
-            .expect("the image opens");
+        let file = File::options().write(true).open(image.path()).expect("the image opens");
         let offset = image.inode_offset(self.number);
-        file.write_all_at(&inode, offset)
-            .expect("the inode is written");
+        file.write_all_at(&inode, offset).expect("the inode is written");
         match (&self.block, placement.block) {
             (Some((place, _)), Some(block)) => image.write_block(*place, &block),
             (None, None) => {}
@@ -221,19 +205,13 @@ fn attributes_of_the_kernel_are_read() {
             }
             let program = root.join("program");
             fs::write(&program, "").expect("a file is made");
-            run(
-                "setcap",
-                [OsStr::new("cap_net_raw+ep"), program.as_os_str()],
-            );
+            run("setcap", [OsStr::new("cap_net_raw+ep"), program.as_os_str()]);
             let names = ["system.posix_acl_access", "system.posix_acl_default"];
             let lists = names.map(|name| (name.as_bytes().to_vec(), get(&folder, name.as_bytes())));
-            [(
-                b"security.capability".to_vec(),
-                get(&program, b"security.capability"),
-            )]
-            .into_iter()
-            .chain(lists)
-            .collect::<Vec<_>>()
+            [(b"security.capability".to_vec(), get(&program, b"security.capability"))]
+                .into_iter()
+                .chain(lists)
+                .collect::<Vec<_>>()
         });
         for (at, xattrs) in sets().iter().enumerate() {
             let stored = read(&image, &format!("/{at}"));
@@ -241,10 +219,7 @@ fn attributes_of_the_kernel_are_read() {
         }
         let mut found = read(&image, "/folder").decode(&image);
         found.extend(read(&image, "/program").decode(&image));
-        let found: Vec<_> = found
-            .into_iter()
-            .map(|(name, value)| (name, hex(&value)))
-            .collect();
+        let found: Vec<_> = found.into_iter().map(|(name, value)| (name, hex(&value))).collect();
         assert_eq!(found, lists);
     }
 }
@@ -256,11 +231,7 @@ fn bytes_are_those_of_the_kernel() {
         return;
     }
     let image = TestImage::new(&["-b", "4096"], 8);
-    let small: [(&str, &[u8]); 3] = [
-        ("user.b", b"12345"),
-        ("user.\u{e9}", b""),
-        ("trusted.c", b"value"),
-    ];
+    let small: [(&str, &[u8]); 3] = [("user.b", b"12345"), ("user.\u{e9}", b""), ("trusted.c", b"value")];
     let large = [vec![1; 301], vec![0xfe; 256], vec![3; 1000]];
     let large: [(&str, &[u8]); 3] = [
         ("user.x", &large[0]),
@@ -299,17 +270,9 @@ fn attributes_written_here_are_accepted() {
                 let file = root.join(at.to_string());
                 fs::write(&file, "").expect("a file is made");
                 // So that there is a block where one will be needed.
-                let size = if at >= 3 || arguments.contains(&"128") {
-                    600
-                } else {
-                    3
-                };
+                let size = if at >= 3 || arguments.contains(&"128") { 600 } else { 3 };
                 // Equal attributes would share a block.
-                set(
-                    &file,
-                    b"user.any",
-                    &vec![u8::try_from(at).expect("small"); size],
-                );
+                set(&file, b"user.any", &vec![u8::try_from(at).expect("small"); size]);
             }
         });
         for (at, xattrs) in sets().iter().enumerate() {

@@ -3,6 +3,7 @@
 use imgctl_block::MemoryDevice;
 use imgctl_ext4::{Ext4, Ext4Options};
 use imgctl_vfs::Timestamp;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -97,9 +98,17 @@ impl Image {
         (device, fs)
     }
 
-    /// Writes a device's bytes back to the image file.
+    /// Writes a device's bytes back to the image file, which stays sparse.
     pub(crate) fn store(&self, device: &MemoryDevice) {
-        std::fs::write(self.path(), device.to_bytes()).unwrap();
+        const CHUNK: usize = 1 << 16;
+        let bytes = device.to_bytes();
+        let file = std::fs::File::create(self.path()).unwrap();
+        file.set_len(bytes.len() as u64).unwrap();
+        for (index, chunk) in bytes.chunks(CHUNK).enumerate() {
+            if chunk != &[0; CHUNK][..chunk.len()] {
+                file.write_all_at(chunk, (index * CHUNK) as u64).unwrap();
+            }
+        }
     }
 
     /// Has e2fsck look for the least fault.

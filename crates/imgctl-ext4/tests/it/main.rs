@@ -6,5 +6,6 @@ mod damage;
 mod image;
 mod populate;
 mod reading;
+mod recovery;
 mod tree;
 mod writing;

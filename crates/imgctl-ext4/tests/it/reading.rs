@@ -15,6 +15,8 @@ pub(crate) const LAYOUTS: &[&[&str]] = &[
     &["-b", "1024", "-O", "^64bit,^metadata_csum,uninit_bg"],
     &["-I", "128", "-O", "^flex_bg,^resize_inode,^metadata_csum,sparse_super2"],
     &["-O", "meta_bg,^resize_inode"],
+    &["-t", "ext3", "-I", "256"],
+    &["-t", "ext2", "-I", "256", "-b", "1024"],
 ];
 
 /// Files of every kind: sparse, fragmented, linked, with long names and attributes.
@@ -24,12 +26,12 @@ fn fill(root: &Path, wide: bool) {
         cd "$1"
         mkdir -p a/b/c many
         echo hello > a/file
-        head -c 3000000 /dev/urandom > a/big
-        dd if=/dev/zero of=a/sparse bs=1 count=1 seek=50000000 status=none
+        head -c 1500000 /dev/urandom > a/big
+        dd if=/dev/zero of=a/sparse bs=1 count=1 seek=5000000 status=none
         for i in $(seq 0 2 40); do dd if=/dev/urandom of=a/holes bs=4096 count=1 seek=$i conv=notrunc status=none; done
-        fallocate -l 300000 a/unwritten
+        fallocate -l 300000 a/unwritten 2>/dev/null || : > a/unwritten
         printf x | dd of=a/unwritten bs=1 seek=100000 conv=notrunc status=none
-        for i in $(seq 3000); do : > "many/a file with a rather long name, number $i"; done
+        for i in $(seq 2000); do : > "many/a file with a rather long name, number $i"; done
         ln a/file a/b/hard
         ln -s target a/short
         ln -s $(printf 't%.0s' $(seq 900)) a/long
@@ -66,16 +68,17 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         return;
     }
     for layout in LAYOUTS {
-        let image = Image::new(96, layout);
+        let image = Image::new(48, layout);
         let mounted = image.mount("rw");
         fill(mounted.path(), !layout.contains(&"128"));
         drop(mounted);
         let mounted = image.mount("ro,noatime");
         let expected = of_kernel(mounted.path());
+        let full = rustix::fs::statvfs(mounted.path()).unwrap();
         drop(mounted);
         let (device, fs) = image.open();
         assert_same(&of_engine(&fs), &expected);
-        assert!(expected.len() > 3000);
+        assert!(expected.len() > 2000);
 
         let summary = probe(&*device).unwrap();
         assert!(!summary.needs_recovery && summary.is_clean && !summary.has_orphans);
@@ -87,18 +90,24 @@ fn every_layout_reads_as_the_kernel_shows_it() {
             .sum();
         let stat = fs.statfs().unwrap();
         assert_eq!(free / u64::from(stat.block_bytes), stat.free_blocks, "{layout:?}");
+        let counts = (stat.blocks, stat.free_blocks, stat.nodes, stat.free_nodes);
+        assert_eq!(
+            counts,
+            (full.f_blocks, full.f_bfree, full.f_files, full.f_ffree),
+            "{layout:?}"
+        );
     }
 }
 
 #[test]
-fn block_maps_are_read_but_not_written() {
+fn block_maps_are_read_at_every_depth() {
     if !may_mount() {
         return;
     }
     for layout in [&["-t", "ext3", "-b", "1024"][..], &["-t", "ext2"]] {
-        let image = Image::new(96, layout);
+        let image = Image::new(48, layout);
         let mounted = image.mount("rw");
-        let script = r#"cd "$1"; mkdir d; head -c 20000000 /dev/urandom > d/big
+        let script = r#"cd "$1"; mkdir d; head -c 6000000 /dev/urandom > d/big
             dd if=/dev/urandom of=d/sparse bs=1024 count=3 seek=70000 status=none; ln -s x d/l"#;
         run("bash", &["-c", script, "bash", mounted.path().to_str().unwrap()]);
         drop(mounted);
@@ -111,8 +120,6 @@ fn block_maps_are_read_but_not_written() {
         };
         let fs = Ext4::open(image.device(), options).unwrap();
         assert_same(&of_engine(&fs), &expected);
-        let error = Ext4::open(image.device(), Ext4Options::default()).unwrap_err();
-        assert_eq!(error.to_string(), "ext2 and ext3 (no extents) are read but not written");
     }
 }
 

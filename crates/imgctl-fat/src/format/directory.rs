@@ -287,6 +287,7 @@ pub(crate) fn end_slot(bytes: &[u8]) -> usize {
 #[cfg(test)]
 #[allow(
     clippy::arithmetic_side_effects,
+    clippy::as_conversions,
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
@@ -351,5 +352,56 @@ mod tests {
         assert_eq!(join_short(b"FOO     RS ", 0x08), "foo.RS");
         assert_eq!(join_short(b"\x05\x82         ", 0), "σé");
         assert_eq!(short_name(b"           "), "");
+    }
+
+    /// The names of a FAT12's root directory as the `fatfs` crate reads them.
+    fn names_by_crate(slots: &[u8]) -> Vec<String> {
+        const BYTES: usize = 512 << 10;
+        let mut volume = std::io::Cursor::new(vec![0; BYTES]);
+        fatfs::format_volume(&mut volume, fatfs::FormatVolumeOptions::new()).unwrap();
+        let mut image = volume.into_inner();
+        let geometry = crate::format::boot::Geometry::parse(&image[..512], BYTES as u64).unwrap();
+        let at = geometry.root_at as usize;
+        image[at..at + slots.len()].copy_from_slice(slots);
+        let fs = fatfs::FileSystem::new(std::io::Cursor::new(image), fatfs::FsOptions::new()).unwrap();
+        let names = fs.root_dir().iter().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name != "." && name != "..").collect()
+    }
+
+    /// The crate that writes finds entries by the names that are read here, so both must read them alike.
+    #[test]
+    fn names_are_those_that_the_crate_reads() {
+        let mut state: u64 = 0x5eed;
+        let mut random = move |end: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state % end
+        };
+        let (mut long, mut total) = (0, 0);
+        for _ in 0..400 {
+            let mut slots = Vec::new();
+            for _ in 0..8 {
+                slots.extend_from_slice(&sample()[..3 * SLOT_BYTES]);
+            }
+            for _ in 0..random(12) {
+                let at = random(slots.len() as u64) as usize;
+                let slot = at / SLOT_BYTES * SLOT_BYTES;
+                // ASCII only: the crate's own code page is another one.
+                match random(6) {
+                    0 => slots[slot] = [0xe5, 0x41, 0x42, 0x43, 0x01, 0x02][random(6) as usize],
+                    1 => slots[slot + 11] = [0x0f, 0x08, 0x10, 0x20, 0x1f, 0x3f][random(6) as usize],
+                    2 => slots[slot + 13] ^= 1,
+                    3 => slots[slot + 12] = random(32) as u8,
+                    4 => slots[at] = random(128) as u8,
+                    _ => slots[slot + 1..slot + 11].fill((random(2) as u8 * 0xff) & 0x7f),
+                }
+            }
+            let names: Vec<String> = records(&slots, false).into_iter().map(|record| record.name).collect();
+            assert_eq!(names, names_by_crate(&slots));
+            total += names.len();
+            long += names.iter().filter(|name| name.contains("file name")).count();
+        }
+        assert!(long > 300 && total - long > 300, "{long} of {total}");
     }
 }

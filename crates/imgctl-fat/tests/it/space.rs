@@ -148,6 +148,19 @@ fn a_device_that_fails_is_an_error_everywhere() {
 }
 
 #[test]
+fn a_change_that_failed_halfway_is_not_committed() {
+    let bytes = mkfs(&["-F16"], 4096 * 4);
+    let device = Arc::new(FaultDevice::new(MemoryDevice::from_bytes(bytes), Fault::WritesFrom(2)));
+    let mut fat = Fat::open(device, FatOptions::default()).unwrap();
+    let root = fat.root();
+    assert_eq!(
+        fat.create(root, b"directory", &DIRECTORY).unwrap_err().kind(),
+        ErrorKind::Io
+    );
+    assert_eq!(Box::new(fat).commit().unwrap_err().kind(), ErrorKind::Io);
+}
+
+#[test]
 fn large_gaps_cost_no_bytes() {
     let device = device(mkfs(&["-F32", "-s8"], 80 << 10));
     let mut fat = open(&device);

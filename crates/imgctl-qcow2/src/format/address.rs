@@ -26,12 +26,10 @@ impl Geometry {
     pub(crate) fn new(cluster_bits: u32, extended_l2: bool) -> Option<Self> {
         // A subcluster is no smaller than a sector.
         let least = if extended_l2 { 14 } else { MIN_CLUSTER_BITS };
-        (least..=MAX_CLUSTER_BITS)
-            .contains(&cluster_bits)
-            .then_some(Self {
-                cluster_bits,
-                extended_l2,
-            })
+        (least..=MAX_CLUSTER_BITS).contains(&cluster_bits).then_some(Self {
+            cluster_bits,
+            extended_l2,
+        })
     }
 
     pub(crate) fn cluster_bits(self) -> u32 {
@@ -52,8 +50,7 @@ impl Geometry {
 
     /// The number of L2 entries in a table, as a power of two.
     fn l2_bits(self) -> u32 {
-        self.cluster_bits
-            .saturating_sub(if self.extended_l2 { 4 } else { 3 })
+        self.cluster_bits.saturating_sub(if self.extended_l2 { 4 } else { 3 })
     }
 
     /// The guest clusters that one L2 table maps.
@@ -92,8 +89,7 @@ impl Geometry {
 
     /// The L1 entries needed for a disk of `virtual_bytes`.
     pub(crate) fn l1_entries_for(self, virtual_bytes: u64) -> u64 {
-        self.clusters_for(virtual_bytes)
-            .div_ceil(self.clusters_per_l2())
+        self.clusters_for(virtual_bytes).div_ceil(self.clusters_per_l2())
     }
 }
 

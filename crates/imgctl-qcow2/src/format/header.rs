@@ -138,8 +138,7 @@ impl Header {
         }
         extensions.extend_from_slice(&[0; 8]);
         let name = self.backing_file.as_deref().unwrap_or_default().as_bytes();
-        let after = u64::from(WRITTEN_BYTES)
-            .saturating_add(u64::try_from(extensions.len()).unwrap_or(u64::MAX));
+        let after = u64::from(WRITTEN_BYTES).saturating_add(u64::try_from(extensions.len()).unwrap_or(u64::MAX));
         let name_offset = if name.is_empty() { 0 } else { after };
         let name_bytes = u32::try_from(name.len()).unwrap_or(u32::MAX);
         let mut bytes = MAGIC.to_vec();
@@ -238,11 +237,7 @@ impl Fields {
             MAX_REFCOUNT_ORDER.into(),
         )?;
         let needed = geometry.l1_entries_for(self.virtual_bytes);
-        limit(
-            "the L1 size for this virtual size",
-            needed,
-            MAX_L1_BYTES / 8,
-        )?;
+        limit("the L1 size for this virtual size", needed, MAX_L1_BYTES / 8)?;
         limit("the L1 size", self.l1_entries.into(), MAX_L1_BYTES / 8)?;
         if u64::from(self.l1_entries) < needed {
             return Err(damaged("its L1 table is too small for the virtual size"));
@@ -261,11 +256,7 @@ impl Fields {
         if !geometry.is_aligned(self.refcount_table_offset) {
             return Err(damaged("its refcount table is not at a cluster boundary"));
         }
-        limit(
-            "the number of snapshots",
-            self.snapshots.into(),
-            MAX_SNAPSHOTS.into(),
-        )
+        limit("the number of snapshots", self.snapshots.into(), MAX_SNAPSHOTS.into())
     }
 
     fn codec(&self) -> Result<Codec> {
@@ -273,27 +264,19 @@ impl Fields {
         match (self.compression_type, announced) {
             (0, false) => Ok(Codec::Zlib),
             (1, true) => Ok(Codec::Zstd),
-            (0, true) | (1, false) => {
-                Err(damaged("its compression type and feature bit do not agree"))
-            }
+            (0, true) | (1, false) => Err(damaged("its compression type and feature bit do not agree")),
             (compression, _) => Err(Error::UnsupportedCompression { compression }),
         }
     }
 }
 
 /// The backing file's name, and where the header extensions must end.
-fn backing_file(
-    fields: &Fields,
-    bytes: &[u8],
-    cluster_bytes: u64,
-) -> Result<(Option<String>, u64)> {
+fn backing_file(fields: &Fields, bytes: &[u8], cluster_bytes: u64) -> Result<(Option<String>, u64)> {
     if fields.backing_offset == 0 {
         return Ok((None, cluster_bytes));
     }
     if fields.backing_offset > cluster_bytes {
-        return Err(damaged(
-            "its backing file name lies outside the first cluster",
-        ));
+        return Err(damaged("its backing file name lies outside the first cluster"));
     }
     if fields.backing_bytes > MAX_BACKING_NAME_BYTES {
         return Err(Error::Limit {
@@ -302,17 +285,13 @@ fn backing_file(
             limit: MAX_BACKING_NAME_BYTES.into(),
         });
     }
-    let end = fields
-        .backing_offset
-        .saturating_add(fields.backing_bytes.into());
+    let end = fields.backing_offset.saturating_add(fields.backing_bytes.into());
     let range = usize::try_from(fields.backing_offset)
         .ok()
         .zip(usize::try_from(end).ok());
     let name = range
         .and_then(|(start, end)| bytes.get(start..end))
-        .ok_or(damaged(
-            "its backing file name lies outside the first cluster",
-        ))?;
+        .ok_or(damaged("its backing file name lies outside the first cluster"))?;
     let name = (!name.is_empty()).then(|| String::from_utf8_lossy(name).into_owned());
     Ok((name, fields.backing_offset))
 }

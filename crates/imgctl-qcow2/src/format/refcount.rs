@@ -17,8 +17,5 @@ pub(crate) fn blocks_per_table_cluster(geometry: Geometry) -> u64 {
 
 /// The bytes of refcounts in the written width.
 pub(crate) fn encode_counts(counts: &[u16]) -> Vec<u8> {
-    counts
-        .iter()
-        .flat_map(|count| count.to_be_bytes())
-        .collect()
+    counts.iter().flat_map(|count| count.to_be_bytes()).collect()
 }

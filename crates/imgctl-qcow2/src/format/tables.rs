@@ -119,11 +119,7 @@ fn parse_compressed(entry: u64, cluster_bits: u32) -> Cluster {
     }
 }
 
-fn parse_subclusters(
-    host_offset: u64,
-    has_host: bool,
-    bitmap: u64,
-) -> std::result::Result<Cluster, &'static str> {
+fn parse_subclusters(host_offset: u64, has_host: bool, bitmap: u64) -> std::result::Result<Cluster, &'static str> {
     let halves = |word: u64| u32::try_from(word & u64::from(u32::MAX)).unwrap_or(0);
     let allocated = halves(bitmap);
     let zero = halves(bitmap.wrapping_shr(32));
@@ -167,8 +163,7 @@ pub(crate) fn encode_compressed(host_offset: u64, length: u64, cluster_bits: u32
     let more = last
         .wrapping_div(SECTOR_BYTES)
         .checked_sub(host_offset.wrapping_div(SECTOR_BYTES))?;
-    let fits = host_offset.wrapping_shr(offset_bits) == 0
-        && more.wrapping_shr(62_u32.wrapping_sub(offset_bits)) == 0;
+    let fits = host_offset.wrapping_shr(offset_bits) == 0 && more.wrapping_shr(62_u32.wrapping_sub(offset_bits)) == 0;
     fits.then(|| COMPRESSED | more.wrapping_shl(offset_bits) | host_offset)
 }
 
@@ -203,18 +198,12 @@ mod tests {
     fn a_compressed_entry_counts_the_sectors_it_touches() {
         for bits in 9..=21 {
             let geometry = Geometry::new(bits, false).unwrap();
-            let rules = EntryRules {
-                geometry,
-                ..rules(3)
-            };
+            let rules = EntryRules { geometry, ..rules(3) };
             for (host_offset, length, sectors) in [(512, 512, 1), (511, 2, 2), (0x12345, 1, 1)] {
                 let entry = encode_compressed(host_offset, length, bits).unwrap();
                 assert_eq!(
                     rules.parse_l2(entry, 0, 0).unwrap(),
-                    Cluster::Compressed {
-                        host_offset,
-                        sectors
-                    }
+                    Cluster::Compressed { host_offset, sectors }
                 );
                 assert!(Cluster::stream_bound(host_offset, sectors) >= length);
             }

@@ -160,11 +160,7 @@ impl RewriteStats {
 ///
 /// The same source and options give the same bytes for any number of threads. Before this returns, the image's tables
 /// and every cluster that was not copied have been read back and compared. The file is neither synced nor renamed.
-pub fn rewrite(
-    source: &Source<'_>,
-    file: &File,
-    options: &RewriteOptions<'_>,
-) -> Result<RewriteStats> {
+pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -> Result<RewriteStats> {
     let geometry = check_options(options)?;
     let codec = options.compression.codec();
     let thin = options.backing.is_some();
@@ -185,11 +181,15 @@ pub fn rewrite(
     let (report, reports) = unbounded();
     let threads = options.threads.clamp(1, 256);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for number in 0..threads {
             let (work, report) = (work.clone(), report.clone());
-            let mut worker =
-                Worker::new(&source, file, geometry.cluster_bytes(), options.compression);
-            scope.spawn(move || serve(&mut worker, &work, &report));
+            let mut worker = Worker::new(&source, file, geometry.cluster_bytes(), options.compression);
+            let serving = move || serve(&mut worker, &work, &report);
+            match std::thread::Builder::new().spawn_scoped(scope, serving) {
+                // One does all the work as well, if more slowly.
+                Err(source) if number == 0 => return Err(Error::Thread { source }),
+                _ => {}
+            }
         }
         let placing = Placing {
             plan: plan(),
@@ -209,18 +209,14 @@ pub fn rewrite(
 
 fn check_options(options: &RewriteOptions<'_>) -> Result<Geometry> {
     let bits = options.cluster_bytes.trailing_zeros();
-    let geometry = Geometry::new(bits, false)
-        .filter(|geometry| geometry.cluster_bytes() == options.cluster_bytes);
+    let geometry = Geometry::new(bits, false).filter(|geometry| geometry.cluster_bytes() == options.cluster_bytes);
     let geometry = geometry.ok_or_else(|| Error::InvalidOption {
         what: "a cluster size",
         value: format!("{} bytes", options.cluster_bytes),
         remedy: "it must be a power of two from 512 to 2097152",
     })?;
     let level = options.compression.level();
-    let levels = options
-        .compression
-        .codec()
-        .map_or(0..=0, |codec| 1..=codec.max_level());
+    let levels = options.compression.codec().map_or(0..=0, |codec| 1..=codec.max_level());
     if !levels.contains(&level) {
         return Err(Error::InvalidOption {
             what: "a compression level",
@@ -300,10 +296,7 @@ impl Placing<'_> {
                         sent += 1;
                     }
                     Some(run) => {
-                        self.send(Work::Make {
-                            sequence: sent,
-                            run,
-                        })?;
+                        self.send(Work::Make { sequence: sent, run })?;
                         under_way += 1;
                         sent += 1;
                     }

@@ -63,14 +63,13 @@ pub fn write_raw(source: &Source<'_>, file: &File, options: &RawOptions<'_>) -> 
         failure: Mutex::new(None),
     };
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.clamp(1, 256) {
-            scope.spawn(|| shared.work());
+        for _ in 1..options.threads.clamp(1, 256) {
+            // A thread that cannot be started leaves its work to the others.
+            drop(std::thread::Builder::new().spawn_scoped(scope, || shared.work()));
         }
+        shared.work();
     });
-    let failure = shared
-        .failure
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
+    let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failure {
         Some((_, error)) => Err(error),
         None => Ok(RawStats {
@@ -122,25 +121,14 @@ impl Shared<'_> {
     }
 
     fn copy(&self, start: u64, end: u64) -> Result<()> {
-        if self
-            .options
-            .cancel
-            .is_some_and(|cancel| cancel.load(Ordering::Relaxed))
-        {
+        if self.options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
         let mut position = start;
         while position < end {
-            let extent = self
-                .source
-                .content
-                .extent_at(position)?
-                .capped(end - position);
+            let extent = self.source.content.extent_at(position)?.capped(end - position);
             if extent.kind == ExtentKind::Data {
-                let bytes = self
-                    .source
-                    .content
-                    .read_vec(position, extent.length as usize)?;
+                let bytes = self.source.content.read_vec(position, extent.length as usize)?;
                 self.store(position, bytes)?;
             }
             position += extent.length;
@@ -189,16 +177,8 @@ impl Shared<'_> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let output = |action| {
-            move |source| Error::Output {
-                action,
-                offset,
-                source,
-            }
-        };
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(output("write"))?;
+        let output = |action| move |source| Error::Output { action, offset, source };
+        self.file.write_all_at(bytes, offset).map_err(output("write"))?;
         let mut found = vec![0; bytes.len()];
         self.file
             .read_exact_at(&mut found, offset)

@@ -40,11 +40,7 @@ pub(crate) fn read(base: &Qcow2Image, first: u64, count: u64) -> Result<Streams>
     };
     // In the common case all streams lie in one area of the file, and are read at once.
     let low = areas.iter().flatten().map(|(start, _)| *start).min();
-    let high = areas
-        .iter()
-        .flatten()
-        .map(|(start, bound)| start + bound)
-        .max();
+    let high = areas.iter().flatten().map(|(start, bound)| start + bound).max();
     let bounds: u64 = areas.iter().flatten().map(|(_, bound)| bound).sum();
     let whole = match low.zip(high.map(|high| high.min(file.len_bytes()))) {
         Some((low, high)) if high > low && high - low <= 2 * bounds => Some((low, high)),

@@ -80,12 +80,7 @@ pub(crate) struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(
-        source: &'a Source<'a>,
-        output: &'a File,
-        cluster_bytes: u64,
-        compression: Compression,
-    ) -> Self {
+    pub(crate) fn new(source: &'a Source<'a>, output: &'a File, cluster_bytes: u64, compression: Compression) -> Self {
         let codec = compression.codec();
         Self {
             source,
@@ -100,6 +95,7 @@ impl<'a> Worker<'a> {
         match (run.action, self.source.base) {
             (Action::Zero, _) => Ok(Made::zeros(run)),
             (Action::Copy, Some(base)) => self.copy(base, run),
+            (Action::Keep, _) => self.keep(run),
             _ => self.encode(run),
         }
     }
@@ -114,14 +110,30 @@ impl<'a> Worker<'a> {
         for (guest, start) in (run.first..).zip((0..raw.len()).step_by(self.cluster_bytes)) {
             let content = start..start + self.cluster_bytes;
             let kind = self.encode_cluster(guest, &raw[content.clone()], &mut made.streams)?;
-            made.clusters.push(Payload {
-                guest,
-                kind,
-                content,
-            });
+            made.clusters.push(Payload { guest, kind, content });
         }
         made.raw = raw;
         Ok(made)
+    }
+
+    /// Takes a run's content over as it is.
+    fn keep(&self, run: Run) -> Result<Made> {
+        let raw = self.read(run.first, run.count)?;
+        let starts = (run.first..).zip((0..raw.len()).step_by(self.cluster_bytes));
+        let clusters = starts.map(|(guest, start)| {
+            let content = start..start + self.cluster_bytes;
+            let kind = if is_zero(&raw[content.clone()]) {
+                Kind::Zero
+            } else {
+                Kind::Plain
+            };
+            Payload { guest, kind, content }
+        });
+        Ok(Made {
+            clusters: clusters.collect(),
+            raw,
+            streams: Vec::new(),
+        })
     }
 
     /// Copies the streams of a run. A stream that has no end of its own is encoded anew.
@@ -144,11 +156,7 @@ impl<'a> Worker<'a> {
                     (self.encode_cluster(guest, raw, &mut made.streams)?, content)
                 }
             };
-            made.clusters.push(Payload {
-                guest,
-                kind,
-                content,
-            });
+            made.clusters.push(Payload { guest, kind, content });
         }
         Ok(made)
     }
@@ -228,18 +236,15 @@ impl<'a> Worker<'a> {
 /// Whether nothing but zeros is there.
 pub(crate) fn is_zero(bytes: &[u8]) -> bool {
     const ZEROS: [u8; 4096] = [0; 4096];
-    bytes
-        .chunks(ZEROS.len())
-        .all(|chunk| chunk == &ZEROS[..chunk.len()])
+    bytes.chunks(ZEROS.len()).all(|chunk| chunk == &ZEROS[..chunk.len()])
 }
 
 /// Where a compressed cluster's stream begins, and the most bytes it can have.
 pub(crate) fn stream_area(cluster: Cluster) -> Option<(u64, u64)> {
     match cluster {
-        Cluster::Compressed {
-            host_offset,
-            sectors,
-        } => Some((host_offset, Cluster::stream_bound(host_offset, sectors))),
+        Cluster::Compressed { host_offset, sectors } => {
+            Some((host_offset, Cluster::stream_bound(host_offset, sectors)))
+        }
         _ => None,
     }
 }

@@ -40,13 +40,7 @@ fn targets(image: &[u8]) -> Vec<(u64, u64)> {
     let l1 = u64_at(40);
     let l1_bytes = 8 * u64::from(u32::from_be_bytes(image[36..40].try_into().unwrap()));
     let l2 = u64_at(l1 as usize) & 0x00ff_ffff_ffff_fe00;
-    vec![
-        (0, 200),
-        (l1, l1_bytes),
-        (l2, 512),
-        (l2, 512),
-        (0, image.len() as u64),
-    ]
+    vec![(0, 200), (l1, l1_bytes), (l2, 512), (l2, 512), (0, image.len() as u64)]
 }
 
 fn mutate(image: &mut [u8], noise: &mut Noise) {
@@ -134,11 +128,7 @@ fn qemu_reads(path: &Path, length: usize) -> Option<Vec<u8>> {
         .arg(format!("of={}", raw.display()))
         .output()
         .unwrap();
-    assert_ne!(
-        output.status.code(),
-        Some(127),
-        "apt-get install qemu-utils"
-    );
+    assert_ne!(output.status.code(), Some(127), "apt-get install qemu-utils");
     let bytes = output.status.success().then(|| fs::read(&raw).unwrap());
     let _ = fs::remove_file(&raw);
     bytes
@@ -157,10 +147,7 @@ fn mutants_are_refused_or_read_as_qemu_reads_them() {
             let begin = Instant::now();
             let read = exercise(&image, &mut noise);
             let took = begin.elapsed();
-            assert!(
-                took < Duration::from_secs(10),
-                "{number}.{round} took {took:?}"
-            );
+            assert!(took < Duration::from_secs(10), "{number}.{round} took {took:?}");
             let Some(read) = read else {
                 continue;
             };
@@ -171,18 +158,12 @@ fn mutants_are_refused_or_read_as_qemu_reads_them() {
             }
             fs::write(&path, &image).unwrap();
             if let Some(expected) = qemu_reads(&path, read.len()) {
-                assert!(
-                    read == expected,
-                    "{number}.{round} differs from what qemu reads"
-                );
+                assert!(read == expected, "{number}.{round} differs from what qemu reads");
                 compared += 1;
             }
         }
     }
-    assert!(
-        opened > 200 && compared > 40,
-        "{opened} opened, {compared} compared"
-    );
+    assert!(opened > 200 && compared > 40, "{opened} opened, {compared} compared");
 }
 
 #[test]

@@ -1,8 +1,5 @@
 //! The crate against qemu-img, which is the judge of every image read and written here.
-#![allow(
-    clippy::unwrap_used,
-    reason = "in tests a panic is how a failure is reported"
-)]
+#![allow(clippy::unwrap_used, reason = "in tests a panic is how a failure is reported")]
 
 mod content;
 mod hostile;

@@ -47,10 +47,7 @@ pub(crate) fn cases() -> Vec<Case> {
         let size = 1 << bits;
         cases.push(converted(&format!("cluster_size={size}"), "-c "));
         cases.push(converted(&format!("cluster_size={size}"), ""));
-        cases.push(converted(
-            &format!("cluster_size={size},compression_type=zstd"),
-            "-c ",
-        ));
+        cases.push(converted(&format!("cluster_size={size},compression_type=zstd"), "-c "));
     }
     for bits in [1, 2, 4, 8, 16, 32, 64] {
         cases.push(converted(&format!("refcount_bits={bits}"), "-c "));
@@ -157,10 +154,7 @@ fn with_a_history() -> Vec<Case> {
         ),
         Case::new(
             "3 TiB",
-            &[
-                "img create -q -f qcow2 t.qcow2 3T",
-                "io t.qcow2 write -q -P 5 2T 200k",
-            ],
+            &["img create -q -f qcow2 t.qcow2 3T", "io t.qcow2 write -q -P 5 2T 200k"],
         ),
     ]
 }

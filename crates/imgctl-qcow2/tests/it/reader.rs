@@ -32,10 +32,7 @@ fn check_whole(image: &dyn BlockRead, expected: &[u8], step: usize, name: &str) 
             while position < end {
                 let length = step.min(end - position);
                 let found = image.read_vec(position as u64, length).unwrap();
-                assert!(
-                    found == expected[position..position + length],
-                    "{name}: {position}"
-                );
+                assert!(found == expected[position..position + length], "{name}: {position}");
                 position += length;
             }
         }
@@ -96,19 +93,13 @@ fn check_far(image: &Qcow2Image, path: &Path, name: &str) {
 fn an_image_that_needs_other_files_is_refused_by_their_names() {
     let folder = matrix::folder();
     let path = folder.path().join("t.qcow2");
-    qemu::line(
-        "img create -q -f qcow2 -b disk.raw -F raw t.qcow2 8M",
-        folder.path(),
-    );
+    qemu::line("img create -q -f qcow2 -b disk.raw -F raw t.qcow2 8M", folder.path());
     qemu::line("io t.qcow2 write -q -P 5 30k 200k", folder.path());
     let error = Qcow2Image::open(device(&path)).unwrap_err();
     let Error::BackingFile { name, format } = &error else {
         panic!("{error}");
     };
-    assert_eq!(
-        (name.as_str(), format.as_deref()),
-        ("disk.raw", Some("raw"))
-    );
+    assert_eq!((name.as_str(), format.as_deref()), ("disk.raw", Some("raw")));
     let summary = Summary::read(&*device(&path)).unwrap();
     assert_eq!(summary.backing_file.unwrap().name, "disk.raw");
 
@@ -172,10 +163,7 @@ fn encrypted_and_foreign_images_are_refused_by_name() {
         "{error}"
     );
     assert_eq!(
-        Summary::read(&*device(&path))
-            .unwrap()
-            .encryption
-            .as_deref(),
+        Summary::read(&*device(&path)).unwrap().encryption.as_deref(),
         Some("LUKS")
     );
 
@@ -203,16 +191,12 @@ fn encrypted_and_foreign_images_are_refused_by_name() {
 #[test]
 fn the_exact_stream_of_a_compressed_cluster_ends_where_the_next_begins() {
     let folder = matrix::folder();
-    qemu::line(
-        "img convert -c -f raw -O qcow2 disk.raw t.qcow2",
-        folder.path(),
-    );
+    qemu::line("img convert -c -f raw -O qcow2 disk.raw t.qcow2", folder.path());
     let image = open(&folder.path().join("t.qcow2"));
     let mut previous: Option<(u64, u64)> = None;
     let mut neighbours = 0;
     for index in 0..image.cluster_count() {
-        let imgctl_qcow2::Cluster::Compressed { host_offset, .. } = image.cluster(index).unwrap()
-        else {
+        let imgctl_qcow2::Cluster::Compressed { host_offset, .. } = image.cluster(index).unwrap() else {
             continue;
         };
         let length = image.compressed_bytes(index).unwrap().unwrap().len() as u64;
@@ -223,11 +207,7 @@ fn the_exact_stream_of_a_compressed_cluster_ends_where_the_next_begins() {
         }
         previous = Some((host_offset, length));
     }
-    assert!(
-        neighbours >= 5,
-        "{neighbours} of {} clusters",
-        image.cluster_count()
-    );
+    assert!(neighbours >= 5, "{neighbours} of {} clusters", image.cluster_count());
 }
 
 #[test]

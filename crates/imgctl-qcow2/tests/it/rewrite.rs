@@ -5,8 +5,8 @@ use crate::reader::{device, open};
 use crate::{matrix, qemu, window};
 use imgctl_block::{BlockDevice, BlockRead, Fault, FaultDevice, MemoryDevice, Overlay};
 use imgctl_qcow2::{
-    BackingFile, Cluster, Codec, Compression, Error, ExternalFiles, Qcow2Image, RawOptions,
-    RewriteOptions, RewriteStats, Source, rewrite, write_raw,
+    BackingFile, Cluster, Codec, Compression, Error, ExternalFiles, Qcow2Image, RawOptions, RewriteOptions,
+    RewriteStats, Source, rewrite, write_raw,
 };
 use std::fs::{self, File};
 use std::ops::Range;
@@ -14,11 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-const COMPRESSIONS: [Compression; 3] = [
-    Compression::Zlib(6),
-    Compression::Zstd(3),
-    Compression::None,
-];
+const COMPRESSIONS: [Compression; 3] = [Compression::Zlib(6), Compression::Zstd(3), Compression::None];
 
 fn create(path: &Path) -> File {
     let mut options = File::options();
@@ -76,10 +72,7 @@ fn every_image_can_be_rewritten() {
             ..RewriteOptions::default()
         };
         pack(&source, &out, &options);
-        qemu::line(
-            "img compare -q -f qcow2 -F qcow2 t.qcow2 out.qcow2",
-            folder.path(),
-        );
+        qemu::line("img compare -q -f qcow2 -F qcow2 t.qcow2 out.qcow2", folder.path());
     }
 }
 
@@ -112,13 +105,7 @@ fn any_cluster_size_and_level_is_written_so_that_every_decoder_reads_it() {
     let mut deflate = flate2::Compress::new(flate2::Compression::new(6), false);
     let mut stream = vec![0; 1 << 20];
     let text = b"a text of its own ".repeat(300);
-    let text = [
-        &text[..],
-        &content::disk(20000, 9),
-        &text[..],
-        &content::disk(20000, 9),
-    ]
-    .concat();
+    let text = [&text[..], &content::disk(20000, 9), &text[..], &content::disk(20000, 9)].concat();
     deflate
         .compress(&text, &mut stream, flate2::FlushCompress::Finish)
         .unwrap();
@@ -190,11 +177,7 @@ fn untouched_streams_are_copied_and_the_rest_is_encoded_anew() {
             }
             if let Some(stream) = base.compressed_bytes(index).unwrap() {
                 copied_bytes += stream.len() as u64;
-                assert_eq!(
-                    image.compressed_bytes(index).unwrap(),
-                    Some(stream),
-                    "{index}"
-                );
+                assert_eq!(image.compressed_bytes(index).unwrap(), Some(stream), "{index}");
                 copied += 1;
             }
         }
@@ -209,6 +192,35 @@ fn untouched_streams_are_copied_and_the_rest_is_encoded_anew() {
         assert_eq!(again.copied, 0);
         assert_eq!(qemu::raw_of(&folder.path().join("again.qcow2")), expected);
     }
+}
+
+/// Only noise stays plain: what a guest wrote into a compressed image later is compressed.
+#[test]
+fn what_was_written_into_a_compressed_image_is_compressed() {
+    let folder = matrix::folder();
+    let noise = content::disk(1 << 20, 5);
+    fs::write(folder.path().join("disk.raw"), noise).unwrap();
+    qemu::line("img convert -c -f raw -O qcow2 disk.raw t.qcow2", folder.path());
+    for at in ["64k", "320k", "640k"] {
+        let write = format!("write -P 7 {at} 128k");
+        qemu::run("qemu-io", &["-f", "qcow2", "-c", &write, "t.qcow2"], folder.path());
+    }
+    let base = open(&folder.path().join("t.qcow2"));
+    let source = Source {
+        base: Some(&base),
+        ..plain_source(&base)
+    };
+    let path = folder.path().join("out.qcow2");
+    let stats = pack(&source, &path, &RewriteOptions::default());
+    let image = open(&path);
+    let is_plain = |image: &Qcow2Image, index| matches!(image.cluster(index).unwrap(), Cluster::Plain { .. });
+    let written = [1, 2, 5, 6, 10, 11];
+    for index in 0..base.cluster_count() {
+        let is_noise = is_plain(&base, index) && !written.contains(&index);
+        assert_eq!(is_plain(&image, index), is_noise, "{index}");
+    }
+    assert!(stats.plain > 0 && written.iter().all(|index| is_plain(&base, *index)));
+    assert_eq!(qemu::raw_of(&path), qemu::raw_of(&folder.path().join("t.qcow2")));
 }
 
 #[test]
@@ -289,12 +301,7 @@ fn what_is_free_is_dropped_and_nothing_else() {
     let (base, overlay, expected) = changed_base(folder.path(), "cluster_size=4096", 3);
     let dirty = overlay.dirty_ranges();
     let end = base.len_bytes();
-    let free: [Range<u64>; 4] = [
-        10..8000,
-        50_000..60_001,
-        1_000_000..1_500_000,
-        end - 3000..end,
-    ];
+    let free: [Range<u64>; 4] = [10..8000, 50_000..60_001, 1_000_000..1_500_000, end - 3000..end];
     let mut masked = expected.clone();
     for range in [53_248..57_344, 1_003_520..1_499_136] {
         masked[range].fill(0);
@@ -391,12 +398,8 @@ fn a_thin_image_holds_the_changes_alone() {
         let image = Qcow2Image::open_with(device(&path), external).unwrap();
         assert!(image.read_vec(0, expected.len()).unwrap() == expected);
         assert_eq!(image.cluster(2).unwrap(), Cluster::Zero);
-        let stored = (0..image.cluster_count())
-            .filter(|index| image.cluster(*index).unwrap() != Cluster::Unallocated);
-        assert_eq!(
-            stored.count() as u64,
-            stats.zero + stats.plain + stats.compressed
-        );
+        let stored = (0..image.cluster_count()).filter(|index| image.cluster(*index).unwrap() != Cluster::Unallocated);
+        assert_eq!(stored.count() as u64, stats.zero + stats.plain + stats.compressed);
     }
 }
 
@@ -442,11 +445,7 @@ fn a_failing_disk_ends_the_work_with_its_error() {
             assert!(write_raw(&plain_source(&content), &out, &raw).is_err());
         }
         let content = MemoryDevice::from_bytes(disk.clone());
-        let full = File::options()
-            .read(true)
-            .write(true)
-            .open("/dev/full")
-            .unwrap();
+        let full = File::options().read(true).write(true).open("/dev/full").unwrap();
         let error = rewrite(&plain_source(&content), &full, &options).unwrap_err();
         assert!(error.is_no_space(), "{error}");
     }
@@ -475,11 +474,7 @@ fn cancelling_and_wrong_options_are_errors() {
         let error = rewrite(&source, &create(&path), &options).unwrap_err();
         assert!(matches!(error, Error::InvalidOption { .. }), "{error}");
     }
-    for compression in [
-        Compression::Zlib(0),
-        Compression::Zlib(10),
-        Compression::Zstd(20),
-    ] {
+    for compression in [Compression::Zlib(0), Compression::Zlib(10), Compression::Zstd(20)] {
         let options = RewriteOptions {
             compression,
             ..RewriteOptions::default()

@@ -66,9 +66,7 @@ impl Code {
             counts[usize::from(*length)] += 1;
         }
         let symbols = (1..16)
-            .flat_map(|bits| {
-                (0..lengths.len()).filter(move |symbol| usize::from(lengths[*symbol]) == bits)
-            })
+            .flat_map(|bits| (0..lengths.len()).filter(move |symbol| usize::from(lengths[*symbol]) == bits))
             .collect();
         counts[0] = 0;
         Self { counts, symbols }
@@ -97,9 +95,7 @@ fn stored(reader: &mut Bits<'_>, out: &mut Vec<u8>) {
 }
 
 fn tables(reader: &mut Bits<'_>) -> (Code, Code) {
-    const ORDER: [usize; 19] = [
-        16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
-    ];
+    const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
     let (literals, distances) = (reader.take(5) + 257, reader.take(5) + 1);
     let mut lengths = [0; 19];
     for symbol in &ORDER[..reader.take(4) + 4] {
@@ -116,19 +112,10 @@ fn tables(reader: &mut Bits<'_>) -> (Code, Code) {
         };
         lengths.resize(lengths.len() + times, value);
     }
-    (
-        Code::new(&lengths[..literals]),
-        Code::new(&lengths[literals..]),
-    )
+    (Code::new(&lengths[..literals]), Code::new(&lengths[literals..]))
 }
 
-fn coded(
-    reader: &mut Bits<'_>,
-    out: &mut Vec<u8>,
-    literals: &Code,
-    distances: &Code,
-    reach: &mut usize,
-) {
+fn coded(reader: &mut Bits<'_>, out: &mut Vec<u8>, literals: &Code, distances: &Code, reach: &mut usize) {
     loop {
         let length = match literals.decode(reader) {
             literal @ 0..256 => {

@@ -62,11 +62,7 @@ fn damaged_tables_never_panic() {
         ),
         (
             memory(mbr.path()),
-            &[
-                (440, 72),
-                (256 * 512 + 446, 66),
-                (400 * 512 - 44 * 512 + 446, 66),
-            ],
+            &[(440, 72), (256 * 512 + 446, 66), (400 * 512 - 44 * 512 + 446, 66)],
         ),
     ];
     let (mut layouts, mut errors) = (0, 0);
@@ -104,10 +100,7 @@ fn damaged_tables_never_panic() {
             }
         }
     }
-    assert!(
-        layouts > 500 && errors > 500,
-        "{layouts} layouts, {errors} errors"
-    );
+    assert!(layouts > 500 && errors > 500, "{layouts} layouts, {errors} errors");
 }
 
 #[test]

@@ -27,13 +27,7 @@ pub(crate) fn run(package: &str, program: &str, arguments: &[&str], path: &Path)
     run_with_input(package, program, arguments, path, "")
 }
 
-pub(crate) fn run_with_input(
-    package: &str,
-    program: &str,
-    arguments: &[&str],
-    path: &Path,
-    input: &str,
-) -> String {
+pub(crate) fn run_with_input(package: &str, program: &str, arguments: &[&str], path: &Path, input: &str) -> String {
     let mut child = Command::new(program)
         .args(arguments)
         .arg(path)
@@ -42,15 +36,8 @@ pub(crate) fn run_with_input(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .unwrap_or_else(|error| {
-            panic!("{program}: {error}; install it: apt-get install {package}")
-        });
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
+        .unwrap_or_else(|error| panic!("{program}: {error}; install it: apt-get install {package}"));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert!(
         output.status.success(),
@@ -71,11 +58,6 @@ pub(crate) fn sfdisk(script: &str, path: &Path) {
 
 /// One field as blkid's low-level probing prints it.
 pub(crate) fn blkid(field: &str, path: &Path) -> String {
-    let value = run(
-        "util-linux",
-        "blkid",
-        &["-p", "-o", "value", "-s", field],
-        path,
-    );
+    let value = run("util-linux", "blkid", &["-p", "-o", "value", "-s", field], path);
     value.trim_end_matches('\n').to_owned()
 }

@@ -43,12 +43,7 @@ fn assert_equals_sfdisk(layout: &Layout, path: &Path) {
             .unwrap();
         let field = |key: &str| {
             let (_, rest) = fields.split_once(key).unwrap();
-            rest.split(',')
-                .next()
-                .unwrap()
-                .trim()
-                .trim_matches('"')
-                .to_owned()
+            rest.split(',').next().unwrap().trim().trim_matches('"').to_owned()
         };
         if ["5", "f", "85"].contains(&field("type=").as_str()) {
             continue;
@@ -72,22 +67,13 @@ fn a_cloud_image_is_read_as_sgdisk_wrote_it() {
     assert_eq!(layout.scheme, Scheme::Gpt);
     assert_eq!(layout.warnings, []);
     assert_equals_sfdisk(&layout, file.path());
-    assert_eq!(
-        layout.disk_id.unwrap().to_string(),
-        blkid("PTUUID", file.path())
-    );
+    assert_eq!(layout.disk_id.unwrap().to_string(), blkid("PTUUID", file.path()));
     let root = layout.partition(1).unwrap();
     assert_eq!(root.name.as_deref(), Some("root"));
     assert_eq!(root.kind.to_string(), "Linux root (x86-64)");
     assert!(root.bootable);
     let info = sgdisk(&["-i1"], file.path());
-    let guid = info
-        .split("unique GUID: ")
-        .nth(1)
-        .unwrap()
-        .lines()
-        .next()
-        .unwrap();
+    let guid = info.split("unique GUID: ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!(root.id.unwrap().to_string(), guid.to_lowercase());
     assert_eq!(layout.partition(14).unwrap().kind.name(), Some("BIOS boot"));
     assert_eq!(layout.partition(14).unwrap().name, None);
@@ -134,10 +120,7 @@ fn two_bad_gpt_headers_are_an_error() {
         bad.write_at(first, &[0xaa]).unwrap();
         bad.write_at(second, &[0xaa]).unwrap();
         let error = read_layout(&bad).unwrap_err();
-        assert!(
-            matches!(error, Error::BothHeadersDamaged { .. }),
-            "{first}: {error}"
-        );
+        assert!(matches!(error, Error::BothHeadersDamaged { .. }), "{first}: {error}");
     }
 }
 
@@ -146,10 +129,7 @@ fn a_truncated_image_names_the_partition_that_is_cut() {
     let file = cloud_disk();
     file.as_file().set_len(60 * MIB).unwrap();
     let error = read_layout(&device(file.path())).unwrap_err();
-    assert!(
-        matches!(error, Error::OutsideDisk { number: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::OutsideDisk { number: 1, .. }), "{error}");
 }
 
 #[test]
@@ -157,12 +137,7 @@ fn a_grown_disk_is_a_warning() {
     let file = cloud_disk();
     file.as_file().set_len(80 * MIB).unwrap();
     let layout = read_layout(&device(file.path())).unwrap();
-    assert_eq!(
-        layout.warnings,
-        [Warning::BackupNotAtEnd {
-            offset: 64 * MIB - 512
-        }]
-    );
+    assert_eq!(layout.warnings, [Warning::BackupNotAtEnd { offset: 64 * MIB - 512 }]);
     assert_eq!(layout.partitions.len(), 3);
 }
 
@@ -185,10 +160,7 @@ fn missing_and_hybrid_protective_records_are_warnings() {
 fn an_mbr_written_over_a_gpt_wins() {
     let file = cloud_disk();
     let record = disk(64 * MIB);
-    sfdisk(
-        "label: dos\nstart=2048, size=4096, type=83\n",
-        record.path(),
-    );
+    sfdisk("label: dos\nstart=2048, size=4096, type=83\n", record.path());
     let mixed = memory(file.path());
     mixed
         .write_at(0, &device(record.path()).read_vec(0, 512).unwrap())
@@ -236,43 +208,27 @@ fn impossible_partitions_are_named() {
     let with_range = |first: u64, last: u64| {
         let device = memory(file.path());
         // The fourteenth entry is the BIOS boot partition.
-        device
-            .write_at(1024 + 13 * 128 + 32, &first.to_le_bytes())
-            .unwrap();
-        device
-            .write_at(1024 + 13 * 128 + 40, &last.to_le_bytes())
-            .unwrap();
+        device.write_at(1024 + 13 * 128 + 32, &first.to_le_bytes()).unwrap();
+        device.write_at(1024 + 13 * 128 + 40, &last.to_le_bytes()).unwrap();
         sign(&device);
         read_layout(&device).unwrap_err()
     };
     assert!(matches!(
         with_range(65536, 65536),
-        Error::Overlap {
-            first: 1,
-            second: 14
-        }
+        Error::Overlap { first: 1, second: 14 }
     ));
     assert!(matches!(with_range(8192, 8192), Error::Overlap { .. }));
     assert!(matches!(
         with_range(2048, u64::MAX / 512),
         Error::OutsideDisk { number: 14, .. } | Error::ImpossibleRange { number: 14 }
     ));
-    assert!(matches!(
-        with_range(3000, 2999),
-        Error::ImpossibleRange { number: 14 }
-    ));
-    assert!(matches!(
-        with_range(0, u64::MAX),
-        Error::ImpossibleRange { number: 14 }
-    ));
+    assert!(matches!(with_range(3000, 2999), Error::ImpossibleRange { number: 14 }));
+    assert!(matches!(with_range(0, u64::MAX), Error::ImpossibleRange { number: 14 }));
     assert!(matches!(
         with_range(u64::MAX, u64::MAX),
         Error::ImpossibleRange { number: 14 }
     ));
-    assert!(matches!(
-        with_range(33, 40),
-        Error::CoversTable { number: 14 }
-    ));
+    assert!(matches!(with_range(33, 40), Error::CoversTable { number: 14 }));
 }
 
 #[test]
@@ -293,19 +249,12 @@ fn primary_and_logical_partitions_are_read_as_sfdisk_wrote_them() {
     assert_eq!(layout.scheme, Scheme::Mbr);
     assert_equals_sfdisk(&layout, file.path());
     assert_eq!(layout.disk_id.unwrap().to_string(), "deadbeef");
-    let numbers: Vec<_> = layout
-        .partitions
-        .iter()
-        .map(|partition| partition.number)
-        .collect();
+    let numbers: Vec<_> = layout.partitions.iter().map(|partition| partition.number).collect();
     assert_eq!(numbers, [1, 2, 4, 5, 6, 7]);
     let first = layout.partition(1).unwrap();
     assert_eq!(first.id.unwrap().to_string(), "deadbeef-01");
     assert!(first.bootable);
-    assert_eq!(
-        layout.partition(7).unwrap().id.unwrap().to_string(),
-        "deadbeef-07"
-    );
+    assert_eq!(layout.partition(7).unwrap().id.unwrap().to_string(), "deadbeef-07");
     assert_eq!(layout.partition(6).unwrap().kind.name(), Some("Linux LVM"));
 }
 
@@ -335,10 +284,7 @@ fn an_mbr_partition_outside_the_disk_is_named() {
     sfdisk("label: dos\nstart=2048, size=60000, type=83\n", file.path());
     file.as_file().set_len(16 * MIB).unwrap();
     let error = read_layout(&device(file.path())).unwrap_err();
-    assert!(
-        matches!(error, Error::OutsideDisk { number: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, Error::OutsideDisk { number: 1, .. }), "{error}");
 }
 
 #[test]
@@ -346,12 +292,7 @@ fn bare_filesystems_are_one_partition() {
     let makers: [(&str, &str, &[&str], ContentKind); 4] = [
         ("dosfstools", "mkfs.fat", &["-F32"], ContentKind::Fat),
         ("dosfstools", "mkfs.fat", &["-F16"], ContentKind::Fat),
-        (
-            "e2fsprogs",
-            "mke2fs",
-            &["-q", "-F", "-text4"],
-            ContentKind::Ext4,
-        ),
+        ("e2fsprogs", "mke2fs", &["-q", "-F", "-text4"], ContentKind::Ext4),
         ("util-linux", "mkswap", &[], ContentKind::Swap),
     ];
     for (package, program, arguments, kind) in makers {

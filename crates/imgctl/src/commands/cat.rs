@@ -57,7 +57,7 @@ fn regular_file(tree: &Tree, path: &GuestPath, image: &Path) -> CommandResult<Tr
             let error = CommandError::other(format!(
                 "{path} in {} is a {}, not a regular file",
                 image.display(),
-                super::kind_name(kind)
+                kind.name()
             ));
             Err(match kind {
                 FileKind::Directory => error.hint(format!("imgctl ls {} {path} lists it", image.display())),

@@ -94,7 +94,10 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
     let receipt = run(ui, &options)?;
     if let Some(path) = &args.receipt {
         let json = super::json(&receipt)?;
-        host_files::write_whole("receipt", path, json.as_bytes())?;
+        host_files::write_whole("receipt", path, json.as_bytes()).map_err(|error| match &receipt.output {
+            Some(output) => error.hint(format!("the output {} is complete all the same", output.path)),
+            None => error,
+        })?;
     }
     if args.json {
         return super::print_json(ui, &receipt);

@@ -182,7 +182,7 @@ impl Record {
         let metadata = &entry.metadata;
         Self {
             path: entry.path.to_string(),
-            kind: super::kind_name(metadata.kind),
+            kind: metadata.kind.name(),
             mode: format!("{:04o}", metadata.mode),
             links: metadata.links,
             uid: metadata.uid,

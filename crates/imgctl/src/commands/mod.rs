@@ -11,7 +11,7 @@ use crate::command_error::{CommandError, CommandResult};
 use crate::ui::{Ui, is_harmful};
 use clap::{Args, ValueEnum};
 use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
-use imgctl_vfs::{FileKind, GuestPath};
+use imgctl_vfs::GuestPath;
 use serde::Serialize;
 use std::io::Write as _;
 
@@ -93,19 +93,6 @@ fn explain(ui: &Ui, opened: &OpenedGuest, error: CommandError) -> CommandError {
         ui.warning(warning);
     }
     error
-}
-
-/// The word for a kind of node, the same as in receipts.
-fn kind_name(kind: FileKind) -> &'static str {
-    match kind {
-        FileKind::File => "file",
-        FileKind::Directory => "directory",
-        FileKind::Symlink => "symlink",
-        FileKind::CharDevice(..) => "char-device",
-        FileKind::BlockDevice(..) => "block-device",
-        FileKind::Fifo => "fifo",
-        FileKind::Socket => "socket",
-    }
 }
 
 #[cfg(test)]

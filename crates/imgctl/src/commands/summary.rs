@@ -1,6 +1,5 @@
 //! A receipt for people: the list of changes, and the summary of a run.
 
-use super::kind_name;
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
 use imgctl_core::guest::{Change, ChangeKind, Snapshot};
@@ -46,18 +45,13 @@ fn description(state: &Snapshot) -> String {
         (FileKind::Symlink, Some(target)) => format!("-> {}", EscapedBytes(target)),
         (FileKind::File, _) => format!("{mode:04o} {uid}:{gid} {}", HumanBytes(state.size)),
         (FileKind::Directory, _) => format!("{mode:04o} {uid}:{gid}"),
-        (kind, _) => format!("{mode:04o} {uid}:{gid} {}", kind_name(kind)),
+        (kind, _) => format!("{mode:04o} {uid}:{gid} {}", kind.name()),
     }
 }
 
 fn difference(before: &Snapshot, after: &Snapshot) -> String {
     if before.kind != after.kind {
-        return format!(
-            "{}→{} {}",
-            kind_name(before.kind),
-            kind_name(after.kind),
-            description(after)
-        );
+        return format!("{}→{} {}", before.kind.name(), after.kind.name(), description(after));
     }
     let mut parts = Vec::new();
     if before.kind == FileKind::File && before.size != after.size {
@@ -169,11 +163,15 @@ fn count_text(changes: &[Change]) -> String {
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
-/// `/ by imgctl and ext4-view, /boot by imgctl`.
+/// `/ by imgctl and ext4-view, /boot by imgctl`; what a reader left out is said with it.
 fn verified_text(verified_by: &[VerifierRecord]) -> String {
-    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut readers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for record in verified_by {
-        readers.entry(&record.mount).or_default().push(&record.reader);
+        let reader = match &record.note {
+            None => record.reader.clone(),
+            Some(note) => format!("{} in part ({note})", record.reader),
+        };
+        readers.entry(&record.mount).or_default().push(reader);
     }
     let mounts: Vec<String> = readers
         .iter()

@@ -265,7 +265,16 @@ fn a_step_that_cannot_be_done_has_its_own_exit_code() {
     let environment = environment();
     let recipe = "apiVersion: imgctl/v1\nkind: Recipe\nservices: { enable: [no-such-unit] }\n";
     environment.write("golden.yaml", recipe);
-    refused(&environment, CUSTOMIZE, 20, str!["error: [..]no-such-unit[..]..."]);
+    refused(
+        &environment,
+        CUSTOMIZE,
+        20,
+        str![[r#"
+error: golden.yaml:3: the step enable-services failed at services.enable[0]
+caused by: the guest has no unit named no-such-unit.service
+
+"#]],
+    );
 }
 
 #[test]

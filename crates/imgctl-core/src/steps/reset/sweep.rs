@@ -48,8 +48,8 @@ pub(super) fn empty(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
 
 /// The files in and below a folder that are no directories, parents' before children's; empty where there is no such
 /// folder.
-pub(super) fn files_below(guest: &Guest, path: &GuestPath) -> Outcome<Vec<(GuestPath, FileKind)>> {
-    let Some(folder) = guest.find(path)? else {
+pub(super) fn files_below(guest: &mut Guest, path: &GuestPath) -> Outcome<Vec<(GuestPath, FileKind)>> {
+    let Some(folder) = sweepable(guest, path)? else {
         return Ok(Vec::new());
     };
     let mut files = Vec::new();

@@ -315,6 +315,23 @@ fn temporary_folders_are_emptied_wherever_they_are() {
 }
 
 #[test]
+fn folders_that_lead_to_the_system_are_left_alone() {
+    let mut hostile = guest(&[
+        "/var/log -> /",
+        "/var/cache/apt/archives -> /usr/lib",
+        "/usr/lib/x|kept",
+        "/etc/y|kept",
+    ]);
+    logs::run(&mut hostile).unwrap();
+    package_cache::run(&mut hostile).unwrap();
+    assert!(hostile.log().is_empty());
+    assert_eq!(hostile.warnings().len(), 2);
+
+    let mut moved = guest(&["/var/log -> /data/log", "/data/log/syslog|x"]);
+    assert_eq!(run_twice(&mut moved, logs::run), ["~/data/log", "-/data/log/syslog"]);
+}
+
+#[test]
 fn a_mounted_folder_keeps_what_fsck_wants() {
     let mut guest = guest_with_esp(&["/boot/efi/lost+found/", "/boot/efi/x|", "/boot/y/lost+found/"], true);
     super::sweep::empty(&mut guest, &crate::testing::path("/boot")).unwrap();

@@ -24,11 +24,11 @@ pub(super) fn enable(guest: &mut Guest, name: &str) -> Outcome<()> {
         return Err(StepFailure::unknown("unit", name, known.iter().map(Vec::as_slice)));
     };
     if unit.is_masked {
-        let message = format!(
-            "the unit {name} is masked by {}; remove that first, with `state: absent`",
-            unit.path
-        );
-        return Err(StepFailure::Refused(message));
+        let message = format!("the unit {name} is masked by {}", unit.path);
+        return Err(StepFailure::refused_with(
+            message,
+            "remove the mask with an entry of files, `state: absent`",
+        ));
     }
     if unit.install.is_empty() {
         guest.warn(format!(
@@ -90,7 +90,7 @@ fn link_alias(guest: &mut Guest, unit: &Unit, alias: &str) -> Outcome<()> {
         _ => parsed,
     });
     let Some(parsed) = parsed.filter(|parsed| can_be_alias(parsed, &unit.name)) else {
-        return Err(StepFailure::Refused(format!(
+        return Err(StepFailure::refused(format!(
             "the unit {name} cannot have the alias {}",
             escaped(&alias)
         )));
@@ -120,7 +120,7 @@ fn link_below(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, by: &str, k
     let by = expanded(by, unit)?;
     let name = unit.name.as_str();
     let Some(puller) = UnitName::parse(&by) else {
-        return Err(StepFailure::Refused(format!(
+        return Err(StepFailure::refused(format!(
             "the unit {name} names {}, which is no unit",
             escaped(&by)
         )));
@@ -133,10 +133,10 @@ fn link_below(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, by: &str, k
                     "the unit {name} has the default instance {}, which is none",
                     escaped(&instance)
                 );
-                return Err(StepFailure::Refused(message));
+                return Err(StepFailure::refused(message));
             };
             if folders.find(guest, &linked)?.is_some_and(|unit| unit.is_masked) {
-                return Err(StepFailure::Refused(format!("the unit {} is masked", linked.as_str())));
+                return Err(StepFailure::refused(format!("the unit {} is masked", linked.as_str())));
             }
             linked
         }
@@ -148,7 +148,7 @@ fn link_below(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, by: &str, k
             unit.name.prefix(),
             unit.name.suffix()
         );
-        return Err(StepFailure::Refused(message));
+        return Err(StepFailure::refused(message));
     }
     let folder = fixed(CONFIG).join(format!("{}.{kind}", puller.as_str()).as_bytes());
     place(guest, &folder.join(linked.as_str().as_bytes()), &unit.path, true)
@@ -159,7 +159,7 @@ fn link_below(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, by: &str, k
 pub(super) fn place(guest: &mut Guest, link: &GuestPath, target: &GuestPath, replace: bool) -> Outcome<()> {
     if guest.link_metadata(link)?.is_some() {
         let Some(present) = guest.read_link(link)? else {
-            return Err(StepFailure::Refused(format!(
+            return Err(StepFailure::refused(format!(
                 "{link} is a file; a link cannot take its place"
             )));
         };
@@ -169,7 +169,7 @@ pub(super) fn place(guest: &mut Guest, link: &GuestPath, target: &GuestPath, rep
             return Ok(());
         }
         if !replace {
-            return Err(StepFailure::Refused(format!(
+            return Err(StepFailure::refused(format!(
                 "{link} leads to {} already",
                 EscapedBytes(&present)
             )));
@@ -184,7 +184,7 @@ pub(super) fn place(guest: &mut Guest, link: &GuestPath, target: &GuestPath, rep
 fn expanded(text: &str, unit: &Unit) -> Outcome<String> {
     expand(text, &unit.name, unit.install.default_instance.as_deref()).map_err(|specifier| {
         let name = unit.name.as_str();
-        StepFailure::Refused(format!(
+        StepFailure::refused(format!(
             "the unit {name} has {} in [Install]: what {} stands for is known only on the running machine",
             escaped(text),
             escaped(&specifier)

@@ -94,5 +94,5 @@ pub(super) fn links_to(guest: &Guest, name: &str) -> Outcome<Vec<GuestPath>> {
 
 fn parse(name: &str) -> Outcome<UnitName> {
     UnitName::parse(name)
-        .ok_or_else(|| StepFailure::Refused(format!("{} is not the name of a unit", EscapedBytes(name.as_bytes()))))
+        .ok_or_else(|| StepFailure::refused(format!("{} is not the name of a unit", EscapedBytes(name.as_bytes()))))
 }

@@ -93,7 +93,7 @@ impl UnitFolders {
                 }
             }
         }
-        Err(StepFailure::Refused(format!(
+        Err(StepFailure::refused(format!(
             "the links of the unit {} lead in a circle",
             name.as_str()
         )))

@@ -33,10 +33,7 @@ fn a_second_run_touches_nothing() {
 fn missing_and_masked_units_are_named() {
     let mut guest = guest(&[PLAIN, "/etc/systemd/system/m.service -> /dev/null"]);
     let mut failure = |name| enable(&mut guest, name).unwrap_err().to_string();
-    assert_eq!(
-        failure("plan.service"),
-        "the guest has no unit named plan.service; the nearest: plain.service"
-    );
+    assert_eq!(failure("plan.service"), "the guest has no unit named plan.service");
     assert!(failure("m.service").starts_with("the unit m.service is masked by /etc/systemd/system/m.service"));
     assert_eq!(failure("../x"), "../x is not the name of a unit");
     mask(&mut guest, "new.service").unwrap();

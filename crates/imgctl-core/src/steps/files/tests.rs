@@ -81,10 +81,7 @@ fn owners_are_looked_up_in_the_guest() {
         ..entry("/f", FileAction::Metadata)
     };
     let failure = put(&mut guest, &stranger).unwrap_err();
-    assert_eq!(
-        failure.to_string(),
-        "the guest has no group named wwww; the nearest: www"
-    );
+    assert_eq!(failure.to_string(), "the guest has no group named wwww");
 }
 
 #[test]

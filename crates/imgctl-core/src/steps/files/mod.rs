@@ -30,9 +30,9 @@ impl Step for Files {
 
     fn apply(&self, guest: &mut Guest) -> Result<(), StepError> {
         for entry in &self.entries {
-            put(guest, &entry.value).map_err(|failure| StepError {
-                path: GuestPath::new(&entry.value.path).ok(),
-                ..failure.at(SPEC.name, Some(&entry.origin))
+            put(guest, &entry.value).map_err(|failure| {
+                let path = GuestPath::new(&entry.value.path).ok();
+                failure.at(SPEC.name, Some(&entry.origin)).about(path)
             })?;
         }
         Ok(())
@@ -235,5 +235,4 @@ fn terminated(text: &[u8]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-#[path = "files_tests.rs"]
 mod tests;

@@ -1,0 +1,83 @@
+//! A customized image boots and shows what its recipe says.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use imgctl_testkit::boot::{self, BootImage, Expectation, Firmware, Options};
+use imgctl_testkit::{cli, fixture};
+
+const EXPECTATIONS: [&str; 7] = [
+    "new-machine-id",
+    "new-host-keys",
+    "hostname=golden",
+    "active=fixture-node.service",
+    "enabled=fixture-node.service",
+    "disabled=cron.service",
+    "masked=systemd-timesyncd.service",
+];
+
+/// Commands and what they print.
+const CHECKS: [(&str, &str); 7] = [
+    ("cat /etc/motd", "^A golden image.$"),
+    ("stat --format '%U %G %a' /srv/data/owned", "^debian adm 640$"),
+    ("cat /boot/efi/EFI/golden/marker.txt", "^on the ESP$"),
+    ("test -e /opt/fixture/crowded || echo gone", "^gone$"),
+    ("wc -l </var/lib/fixture-node", "^1$"),
+    ("grep -c golden /home/debian/.ssh/authorized_keys", "^1$"),
+    ("dmesg | grep -ciE 'EXT4-fs (error|warning)|FAT-fs.*error'", "^0$"),
+];
+
+/// The bounded tier's one boot: `SeaBIOS`, the image's own GRUB, cloud-init with a seed. `cargo xtask boot-test` does
+/// the other ways.
+#[test]
+fn debian13_by_bios() {
+    if !fixture::is_wanted("debian13") {
+        return;
+    }
+    if let Err(error) = customize_and_boot("debian13", Firmware::Bios) {
+        panic!("{error:?}");
+    }
+}
+
+fn customize_and_boot(name: &str, firmware: Firmware) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let base = fixture::built(name)?;
+    let image = folder.path().join(format!("{name}-customized.qcow2"));
+    customize(folder.path(), &base, &image)?;
+
+    let expectations = EXPECTATIONS.map(str::parse).into_iter();
+    let expectations: Vec<Expectation> = expectations.collect::<Result<_>>()?;
+    let mut options = Options::new(&image, firmware, true)?;
+    options.fsck = true;
+    // The machine that runs the tests may be busy with others.
+    options.limit = Duration::from_secs(600);
+    options.checks = Expectation::checks(&expectations);
+    options.checks.extend(CHECKS.map(|(command, expected)| boot::Check {
+        command: command.to_owned(),
+        expected: expected.to_owned(),
+    }));
+    let report = BootImage::open(&image)?.boot(&options)?;
+    ensure!(report.faults.is_empty(), "{}", report.faults.join("\n"));
+
+    // The new identity is compared with that of the base, which the output no longer has.
+    let base = BootImage::open(&base)?;
+    let faults = boot::judge(&expectations, base.facts(), &[report]);
+    ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    Ok(())
+}
+
+fn customize(folder: &Path, base: &Path, output: &Path) -> Result<()> {
+    let recipe = folder.join("recipe.yaml");
+    fs::write(&recipe, include_str!("customized.yaml")).context("writing the recipe")?;
+    let arguments = [
+        "customize".as_ref(),
+        base,
+        "--recipe".as_ref(),
+        &recipe,
+        "-o".as_ref(),
+        output,
+    ];
+    cli::run(folder, &arguments).map(drop)
+}

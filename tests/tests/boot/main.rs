@@ -1,0 +1,4 @@
+//! Virtual machines (software emulation, minutes): what a customized image shows when it boots.
+
+mod customized;
+mod debian_kernel;
