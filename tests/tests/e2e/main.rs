@@ -1,6 +1,7 @@
 //! The whole command on whole disk images, judged by other programs.
 
 mod bad_input;
+mod damage;
 mod engine_faults;
 mod expected;
 mod faults;
