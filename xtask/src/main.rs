@@ -1,5 +1,6 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
+mod bench;
 mod boot_test;
 mod fixtures;
 mod oracles;
@@ -22,6 +23,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure imgctl against other programs and against this machine, and update the README's table.
+    Bench {
+        /// Passed on; `cargo xtask bench --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Boot an image under qemu (software emulation) and assert what it shows; logs go to target/boot-test.
     BootTest(Box<boot_test::Arguments>),
     /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
@@ -57,6 +64,7 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
         Task::Oracles(arguments) => oracles::run(&arguments),

@@ -1,12 +1,12 @@
 //! Digests of whole files.
 
 use crate::{Error, ErrorKind, Result};
+use imgctl_block::{BlockRead, FileDevice};
 use sha2::{Digest, Sha256, Sha512};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const PIECE_BYTES: usize = 1 << 20;
+/// Little enough to stay in the processor's cache between reading and digesting.
+const PIECE_BYTES: u64 = 256 << 10;
 
 /// The digests of one file, lower-case hex.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,7 +17,7 @@ pub(crate) struct FileDigests {
 
 /// Reads the whole of `file` once; `progress` is told the bytes done.
 pub(crate) fn digest_file(
-    file: &File,
+    file: &FileDevice,
     path: &Path,
     with_sha512: bool,
     is_cancelled: &dyn Fn() -> bool,
@@ -25,23 +25,23 @@ pub(crate) fn digest_file(
 ) -> Result<FileDigests> {
     let mut sha256 = Sha256::new();
     let mut sha512 = with_sha512.then(Sha512::new);
-    let mut piece = vec![0; PIECE_BYTES];
+    let mut buffer = vec![0; PIECE_BYTES as usize];
     let mut offset = 0;
-    loop {
+    while offset < file.len_bytes() {
         if is_cancelled() {
             return Err(crate::customize::cancelled());
         }
-        let length = file.read_at(&mut piece, offset).map_err(|source| {
+        let length = PIECE_BYTES.min(file.len_bytes() - offset);
+        let piece = &mut buffer[..length as usize];
+        // A file that has become shorter is an error, not an end.
+        file.read_at(offset, piece).map_err(|source| {
             Error::new(ErrorKind::Other, format!("cannot read {}", path.display())).with_source(source)
         })?;
-        if length == 0 {
-            break;
-        }
-        sha256.update(&piece[..length]);
+        sha256.update(&*piece);
         if let Some(sha512) = &mut sha512 {
-            sha512.update(&piece[..length]);
+            sha512.update(&*piece);
         }
-        offset += length as u64;
+        offset += length;
         progress(offset);
     }
     Ok(FileDigests {
@@ -81,12 +81,22 @@ mod tests {
     fn the_digests_are_those_of_the_standard() {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"abc").unwrap();
+        let file = FileDevice::new(file).unwrap();
         let digests = digest_file(&file, Path::new("x"), true, &|| false, &|_| {}).unwrap();
         assert_eq!(
             digests.sha256,
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert!(digests.sha512.unwrap().starts_with("ddaf35a193617abacc417349ae204131"));
+    }
+
+    #[test]
+    fn a_file_that_becomes_shorter_has_no_digest() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(1 << 20).unwrap();
+        let device = FileDevice::new(file.try_clone().unwrap()).unwrap();
+        file.set_len(1 << 19).unwrap();
+        assert!(digest_file(&device, Path::new("x"), false, &|| false, &|_| {}).is_err());
     }
 
     #[test]
