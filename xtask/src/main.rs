@@ -6,6 +6,7 @@ mod fixtures;
 mod oracles;
 mod test;
 mod tidy;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -47,6 +48,8 @@ enum Task {
     },
     /// Check the rules of this workspace that no compiler or linter checks.
     Tidy,
+    /// The long tier: many more seeds, every image, every way to boot. Resumable; writes docs/verification.md.
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -67,6 +70,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Oracles(arguments) => oracles::run(&arguments),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Verify(arguments) => verify::run(&arguments),
     }
 }
 

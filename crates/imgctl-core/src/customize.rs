@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
         let mut verified_by = verify::own_reading(&mounts, &changes);
-        verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
+        verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
             disk,
             tree,

@@ -22,7 +22,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("mtype", "mtools"),
     ("openssl", "openssl"),
-    ("partx", "fdisk"),
+    ("partx", "util-linux"),
     ("prlimit", "util-linux"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),

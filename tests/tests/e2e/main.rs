@@ -1,9 +1,11 @@
 //! The whole command on whole disk images, judged by other programs.
 
 mod bad_input;
+mod damage;
 mod engine_faults;
 mod expected;
 mod faults;
+mod formats;
 mod golden;
 mod guest_disk;
 mod hostile_paths;

@@ -163,11 +163,15 @@ fn count_text(changes: &[Change]) -> String {
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
-/// `/ by imgctl and ext4-view, /boot by imgctl`.
+/// `/ by imgctl and ext4-view, /boot by imgctl`; what a reader left out is said with it.
 fn verified_text(verified_by: &[VerifierRecord]) -> String {
-    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut readers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for record in verified_by {
-        readers.entry(&record.mount).or_default().push(&record.reader);
+        let reader = match &record.note {
+            None => record.reader.clone(),
+            Some(note) => format!("{} in part ({note})", record.reader),
+        };
+        readers.entry(&record.mount).or_default().push(reader);
     }
     let mounts: Vec<String> = readers
         .iter()
