@@ -178,6 +178,65 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "ext4-cut",
+        about: "a device that fails from one read or write of an ext4 engine's run on (174 of them)",
+        judges: "an error, never a panic or a success; the same bytes as before when nothing fails",
+        goal: 174,
+        work: seeds(test("imgctl-tests", "e2e", "engine_faults::ext4"), 87),
+    },
+    Kind {
+        name: "fat-cut",
+        about: "the same for FAT (about 5,700 reads and writes)",
+        judges: "as above",
+        goal: 2000,
+        work: seeds(test("imgctl-tests", "e2e", "engine_faults::fat"), 500),
+    },
+    Kind {
+        name: "kill",
+        about: "SIGKILL, SIGINT or SIGTERM at a random moment of `imgctl customize`",
+        judges: "exit code, the base's digest, an earlier output or the whole new one by its digest, nothing left behind",
+        goal: 300,
+        work: seeds(
+            test("imgctl-tests", "e2e", "kill::signals_at_random_moments_of_a_small_run"),
+            50,
+        ),
+    },
+    Kind {
+        name: "kill-debian13",
+        about: "the same on a Debian image, whose packing takes longer",
+        judges: "as above",
+        goal: 40,
+        work: seeds(
+            test("imgctl-tests", "e2e", "kill::signals_at_random_moments_of_a_long_run"),
+            20,
+        ),
+    },
+    Kind {
+        name: "failing-call",
+        about: "one system call of `imgctl customize` that fails (EIO, ENOSPC, EMFILE, EAGAIN, nothing read or written), \
+                or a signal within it",
+        judges: "as above, and no failure of reading, writing or naming goes unnoticed",
+        goal: 460,
+        work: seeds(test("imgctl-tests", "e2e", "faults::system_calls_that_fail"), 92),
+    },
+    Kind {
+        name: "full-disk",
+        about: "an output disk of any size that is too small",
+        judges: "exit code 13, an earlier output intact, nothing left behind",
+        goal: 100,
+        work: seeds(
+            test("imgctl-tests", "e2e", "faults::an_output_disk_that_is_full_at_any_size"),
+            50,
+        ),
+    },
+    Kind {
+        name: "file-limit",
+        about: "a limit on file sizes below what the output needs",
+        judges: "as above",
+        goal: 100,
+        work: seeds(test("imgctl-tests", "e2e", "faults::a_limit_on_file_sizes"), 50),
+    },
+    Kind {
         name: "journey",
         about: "the golden recipe on a whole image",
         judges: "qemu-img, e2fsck, fsck.fat, ext4-view, the expected tree, a kernel that goes on writing",
