@@ -5,7 +5,7 @@ use crate::event::OnEvent;
 use crate::guest::{Change, Guest};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
-use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
+use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
 use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
@@ -27,7 +27,7 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let output = options
         .output
         .as_ref()
-        .map(|output| PendingOutput::create(output, &base))
+        .map(|output| PendingOutput::create(output, &base, Target::File))
         .transpose()?;
     let abandon = AtomicBool::new(false);
     let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
 use imgctl_core::guest::{Change, ChangeKind, Snapshot};
-use imgctl_core::{Receipt, VerifierRecord};
+use imgctl_core::{ConvertRecord, Receipt, VerifierRecord};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
 use std::collections::BTreeMap;
@@ -137,6 +137,34 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
         rows.push(row("warnings", &plural(receipt.warnings.len(), "warning")));
     }
     rows.push(row("time", &time_text(receipt)));
+    columns("", &[], &rows)
+}
+
+/// What a conversion did, in a few lines.
+pub(crate) fn conversion(record: &ConvertRecord) -> String {
+    let (input, output) = (&record.input, &record.output);
+    let format = match output.format.as_str() {
+        "qcow2" => format!("qcow2, {}", output.compression),
+        other => other.to_owned(),
+    };
+    let (file, disk) = (HumanBytes(output.file_bytes), HumanBytes(output.virtual_bytes));
+    let mut rows = vec![
+        row(
+            "input",
+            &format!("{} ({}), {}", input.path, input.format, HumanBytes(input.file_bytes)),
+        ),
+        row(
+            "output",
+            &format!("{} ({format}), {file} for a disk of {disk}", output.path),
+        ),
+        row("", &format!("sha256 {}", output.sha256)),
+    ];
+    if record.free_bytes > 0 {
+        rows.push(row(
+            "left out",
+            &format!("{} that nobody uses", HumanBytes(record.free_bytes)),
+        ));
+    }
     columns("", &[], &rows)
 }
 
