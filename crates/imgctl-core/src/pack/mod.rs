@@ -132,7 +132,6 @@ impl<'a> PendingOutput<'a> {
                     backing: self.backing.clone(),
                     progress: Some(&progress),
                     cancel: Some(source.cancel),
-                    ..RewriteOptions::default()
                 };
                 rewrite(&content, file, &options).map(|stats| {
                     let clusters = ClusterRecord {
