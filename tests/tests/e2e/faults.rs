@@ -7,9 +7,10 @@ use std::path::Path;
 use std::process::{ExitStatus, Output};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use imgctl_testkit::tier::{self, Limits, Random};
 
 use crate::bad_input::SmallDisk;
-use crate::scene::{OUT, Outcome, Random, Scene, points};
+use crate::scene::{OUT, Outcome, Scene};
 
 const NO_SPACE: i32 = 13;
 
@@ -40,15 +41,16 @@ fn an_output_disk_that_is_full_at_any_size() -> Result<()> {
     let scene = Scene::new("mini")?;
     // Holes take no room.
     let needed = scene.path("reference").join(OUT).metadata()?.blocks() * 512;
-    let count = points(10)? as u64;
-    for point in 0..count {
-        // Room for an earlier output and its checksum, and then from nothing to less than enough.
-        let size = 8192 + (needed / 4096 * point / count) * 4096;
-        let place = scene.path(&format!("size-{size}-{point}"));
-        let _disk = SmallDisk::mount(&place, &format!("size={size}"))?;
-        Scene::put_earlier(&place)?;
-        let output = scene.run(&mut scene.command(&place)?)?;
-        fails_for_space(&scene, &place, &output).with_context(|| format!("a disk of {size} bytes"))?;
+    for seed in tier::seeds(0..10) {
+        tier::try_case("full-disk", seed, Limits::LARGE, || {
+            // Room for an earlier output and its checksum, and then from nothing to less than enough.
+            let size = 8192 + Random::new(seed).below(needed / 4096) * 4096;
+            let place = scene.path(&format!("full-{seed}"));
+            let _disk = SmallDisk::mount(&place, &format!("size={size}"))?;
+            Scene::put_earlier(&place)?;
+            let output = scene.run(&mut scene.command(&place)?)?;
+            fails_for_space(&scene, &place, &output).with_context(|| format!("a disk of {size} bytes"))
+        })?;
     }
     Ok(())
 }
@@ -58,12 +60,13 @@ fn a_limit_on_file_sizes() -> Result<()> {
     let scene = Scene::new("mini")?;
     let place = scene.place("limited")?;
     let needed = scene.path("reference").join(OUT).metadata()?.len();
-    let count = points(6)? as u64;
-    for point in 0..count {
-        let limit = needed * point / count;
-        let option = format!("--fsize={limit}");
-        let output = scene.run(&mut scene.command_under("prlimit", &[&option], &place)?)?;
-        fails_for_space(&scene, &place, &output).with_context(|| format!("files of {limit} bytes"))?;
+    for seed in tier::seeds(0..6) {
+        tier::try_case("file-size", seed, Limits::LARGE, || {
+            let limit = Random::new(seed).below(needed);
+            let option = format!("--fsize={limit}");
+            let output = scene.run(&mut scene.command_under("prlimit", &[&option], &place)?)?;
+            fails_for_space(&scene, &place, &output).with_context(|| format!("files of {limit} bytes"))
+        })?;
     }
     let option = format!("--fsize={needed}");
     let output = scene.run(&mut scene.command_under("prlimit", &[&option], &place)?)?;
@@ -79,12 +82,7 @@ fn a_full_scratch_disk() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new("mini")?;
-    let noise: Vec<u8> = {
-        let mut random = Random::new()?;
-        (0..6 << 20)
-            .flat_map(|_| random.below(u64::MAX).to_le_bytes())
-            .collect()
-    };
+    let noise = Random::new(1).bytes(48 << 20);
     std::fs::write(scene.path("noise"), noise)?;
     let recipe = "apiVersion: imgctl/v1\nkind: Recipe\nfiles:\n  - { path: /srv/noise, source: noise }\n";
     std::fs::write(scene.path("golden.yaml"), recipe)?;
@@ -237,26 +235,15 @@ const INJECTIONS: &[Injection] = &[
 fn system_calls_that_fail() -> Result<()> {
     let scene = Scene::new("mini")?;
     let counts = count_calls(&scene)?;
-    let mut random = Random::new()?;
-    let each = points(2)?;
-    let mut tried = 0;
-    for injection in INJECTIONS {
+    for seed in tier::seeds(0..46) {
+        let injection = INJECTIONS[seed as usize % INJECTIONS.len()];
         let calls = *counts
             .get(injection.call)
             .with_context(|| format!("no {} at all", injection.call))?;
-        let indexes: Vec<u64> = if each as u64 >= calls {
-            (1..=calls).collect()
-        } else {
-            (0..each).map(|_| 1 + random.below(calls)).collect()
-        };
-        for index in indexes {
-            tried += 1;
-            inject(&scene, *injection, index).with_context(|| format!("{injection:?} at call {index} of {calls}"))?;
-        }
-    }
-    #[allow(clippy::print_stderr, reason = "the count belongs into the runner's log")]
-    {
-        eprintln!("{tried} failing system calls");
+        let index = 1 + Random::new(seed).below(calls);
+        tier::try_case("system-call", seed, Limits::LARGE, || {
+            inject(&scene, injection, index).with_context(|| format!("{injection:?} at call {index} of {calls}"))
+        })?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Signals at any moment of a run: the base and an earlier output are intact, and there is no half output.
 
+use std::ops::Range;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
@@ -7,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use imgctl_testkit::fixture;
+use imgctl_testkit::tier::{self, Limits, Random};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{Outcome, Random, Scene, points};
+use crate::scene::{Outcome, Scene};
 
 /// What became of the points of a test.
 #[derive(Debug, Default)]
@@ -20,8 +22,8 @@ struct Tally {
 
 #[test]
 fn signals_at_random_moments_of_a_small_run() -> Result<()> {
-    let tally = strike("mini", points(30)?)?;
-    ensure!(tally.struck > 5, "hardly any run was hit: {tally:?}");
+    let tally = strike("mini", "kill", 0..30)?;
+    ensure!(tier::is_long() || tally.struck > 5, "hardly any run was hit: {tally:?}");
     Ok(())
 }
 
@@ -30,43 +32,49 @@ fn signals_at_random_moments_of_a_long_run() -> Result<()> {
     if !imgctl_testkit::root_or_skip("signals_at_random_moments_of_a_long_run") || !fixture::is_wanted("debian13") {
         return Ok(());
     }
-    let tally = strike("debian13", points(60)? / 10)?;
-    ensure!(tally.struck > 1, "hardly any run was hit: {tally:?}");
+    let tally = strike("debian13", "kill-long", 0..6)?;
+    ensure!(tier::is_long() || tally.struck > 1, "hardly any run was hit: {tally:?}");
     Ok(())
 }
 
-/// Ends `count` runs at random moments, by SIGKILL, SIGINT and SIGTERM, over an earlier output and without one.
-fn strike(fixture: &str, count: usize) -> Result<Tally> {
+/// Ends runs at random moments, by SIGKILL, SIGINT and SIGTERM, over an earlier output and without one.
+fn strike(fixture: &str, kind: &str, usual: Range<u64>) -> Result<Tally> {
     let scene = Scene::new(fixture)?;
-    let mut random = Random::new()?;
     let whole_run = whole_run(&scene)?;
     let mut tally = Tally::default();
-    for point in 0..count {
-        let place = scene.place(&format!("point-{point}"))?;
-        if random.below(2) == 0 {
-            Scene::put_earlier(&place)?;
-        }
-        let signal = [Signal::KILL, Signal::INT, Signal::KILL, Signal::TERM][point % 4];
-        let moment = whole_run.mul_f64(random.below(1100) as f64 / 1000.0);
-        let told = || format!("point {point}: {signal:?} after {moment:?} of {whole_run:?}");
-        let status = run_until(&scene, &place, moment, signal).with_context(told)?;
-        match judge(&scene, &place, signal, status).with_context(told)? {
+    for seed in tier::seeds(usual) {
+        let outcome = tier::try_case(kind, seed, Limits::LARGE, || strike_once(&scene, whole_run, seed))?;
+        match outcome {
             Outcome::Whole => tally.too_late += 1,
             Outcome::Untouched | Outcome::Between => tally.struck += 1,
         }
-        // What a kill left does not disturb the next run.
-        if point % 10 == 0 {
-            let output = scene.run(&mut scene.command(&place)?)?;
-            ensure!(output.status.success(), "{}: the next run: {output:?}", told());
-            ensure!(scene.judge(&place, true)? == Outcome::Whole, "{}: the next run", told());
-        }
-        std::fs::remove_dir_all(&place)?;
     }
     #[allow(clippy::print_stderr, reason = "the count belongs into the runner's log")]
     {
-        eprintln!("{fixture}: {count} signals within {whole_run:?}: {tally:?}");
+        eprintln!("{fixture}: within {whole_run:?}: {tally:?}");
     }
     Ok(tally)
+}
+
+fn strike_once(scene: &Scene, whole_run: Duration, seed: u64) -> Result<Outcome> {
+    let mut random = Random::new(seed);
+    let place = scene.place(&format!("point-{seed}"))?;
+    if random.below(2) == 0 {
+        Scene::put_earlier(&place)?;
+    }
+    let signal = *random.pick(&[Signal::KILL, Signal::INT, Signal::KILL, Signal::TERM]);
+    let moment = whole_run.mul_f64(random.below(1100) as f64 / 1000.0);
+    let told = || format!("{signal:?} after {moment:?} of {whole_run:?}");
+    let status = run_until(scene, &place, moment, signal).with_context(told)?;
+    let outcome = judge(scene, &place, signal, status).with_context(told)?;
+    // What a kill left does not disturb the next run.
+    if random.below(10) == 0 {
+        let output = scene.run(&mut scene.command(&place)?)?;
+        ensure!(output.status.success(), "{}: the next run: {output:?}", told());
+        ensure!(scene.judge(&place, true)? == Outcome::Whole, "{}: the next run", told());
+    }
+    std::fs::remove_dir_all(&place)?;
+    Ok(outcome)
 }
 
 /// How long a run takes that nothing happens to.

@@ -174,34 +174,3 @@ fn digests(folder: &Path) -> Result<BTreeMap<OsString, String>> {
         })
         .collect()
 }
-
-/// How many points a test tries: what the environment says (`IMGCTL_TEST_POINTS`, the long tier), else `usual`.
-pub(crate) fn points(usual: usize) -> Result<usize> {
-    match std::env::var("IMGCTL_TEST_POINTS") {
-        Ok(told) => told
-            .parse()
-            .with_context(|| format!("IMGCTL_TEST_POINTS is no number: {told}")),
-        Err(_) => Ok(usual),
-    }
-}
-
-/// Numbers that are the same in every run (SplitMix64), from `IMGCTL_TEST_SEED` or 1.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new() -> Result<Self> {
-        let seed = std::env::var("IMGCTL_TEST_SEED").unwrap_or_else(|_| "1".to_owned());
-        Ok(Self(
-            seed.parse()
-                .with_context(|| format!("IMGCTL_TEST_SEED is no number: {seed}"))?,
-        ))
-    }
-
-    pub(crate) fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % limit.max(1)
-    }
-}
