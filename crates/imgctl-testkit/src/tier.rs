@@ -6,6 +6,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, Result, ensure};
+
 /// The environment variable with the seeds of a shard, like `200..250`.
 pub const SEEDS: &str = "IMGCTL_SEEDS";
 
@@ -70,6 +72,16 @@ impl Limits {
 ///
 /// When the case took more memory than it may; and with what it panics itself.
 pub fn case<T>(kind: &str, seed: u64, limits: Limits, run: impl FnOnce() -> T) -> T {
+    let result = try_case(kind, seed, limits, || Ok(run()));
+    result.unwrap_or_else(|error| panic!("{error:#}"))
+}
+
+/// [`case`] for cases that fail with an error.
+///
+/// # Errors
+///
+/// When the case fails or took more memory than it may, with the kind and the seed.
+pub fn try_case<T>(kind: &str, seed: u64, limits: Limits, run: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut named = Named {
         kind,
         seed,
@@ -85,14 +97,15 @@ pub fn case<T>(kind: &str, seed: u64, limits: Limits, run: impl FnOnce() -> T) -
     let result = run();
     drop(done);
     drop(watch.join());
+    let result = result.with_context(|| format!("{kind} {seed}"))?;
     let grown = status_kib("VmHWM:").saturating_sub(before);
-    assert!(
+    ensure!(
         grown <= limits.memory_bytes >> 10,
         "{kind} {seed} took {grown} KiB of memory"
     );
     named.ended = true;
     print(&format!("{CASE} {kind} {seed} {} {grown}", begin.elapsed().as_millis()));
-    result
+    Ok(result)
 }
 
 /// Ends the process when the channel is still open after `limit` of processor time.

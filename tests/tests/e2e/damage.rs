@@ -131,12 +131,12 @@ fn damaged_disks_are_refused_or_done() -> Result<()> {
     let disk = Disk::new()?;
     let (mut done, mut refused) = (0, 0);
     for seed in tier::seeds(0..24) {
-        let is_done = tier::case("command-damage", seed, Limits::LARGE, || {
-            let changed = disk.damage(&mut Random::new(seed)).unwrap();
+        let is_done = tier::try_case("command-damage", seed, Limits::LARGE, || {
+            let changed = disk.damage(&mut Random::new(seed))?;
             let outcome = disk.customize();
-            disk.repair(&changed).unwrap();
-            outcome.unwrap_or_else(|error| panic!("seed {seed}, bytes {changed:?}: {error:#}"))
-        });
+            disk.repair(&changed)?;
+            outcome.with_context(|| format!("bytes {changed:?}"))
+        })?;
         done += u32::from(is_done);
         refused += u32::from(!is_done);
     }

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::process::{ExitStatus, Output};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use imgctl_testkit::tier::{self, Random};
+use imgctl_testkit::tier::{self, Limits, Random};
 
 use crate::bad_input::SmallDisk;
-use crate::scene::{OUT, Outcome, Scene, case};
+use crate::scene::{OUT, Outcome, Scene};
 
 const NO_SPACE: i32 = 13;
 
@@ -42,15 +42,15 @@ fn an_output_disk_that_is_full_at_any_size() -> Result<()> {
     // Holes take no room.
     let needed = scene.path("reference").join(OUT).metadata()?.blocks() * 512;
     for seed in tier::seeds(0..10) {
-        case("full-disk", seed, || {
+        tier::try_case("full-disk", seed, Limits::LARGE, || {
             // Room for an earlier output and its checksum, and then from nothing to less than enough.
             let size = 8192 + Random::new(seed).below(needed / 4096) * 4096;
-            let place = scene.path(&format!("size-{size}-{seed}"));
+            let place = scene.path(&format!("full-{seed}"));
             let _disk = SmallDisk::mount(&place, &format!("size={size}"))?;
             Scene::put_earlier(&place)?;
             let output = scene.run(&mut scene.command(&place)?)?;
             fails_for_space(&scene, &place, &output).with_context(|| format!("a disk of {size} bytes"))
-        });
+        })?;
     }
     Ok(())
 }
@@ -61,12 +61,12 @@ fn a_limit_on_file_sizes() -> Result<()> {
     let place = scene.place("limited")?;
     let needed = scene.path("reference").join(OUT).metadata()?.len();
     for seed in tier::seeds(0..6) {
-        case("file-limit", seed, || {
+        tier::try_case("file-size", seed, Limits::LARGE, || {
             let limit = Random::new(seed).below(needed);
             let option = format!("--fsize={limit}");
             let output = scene.run(&mut scene.command_under("prlimit", &[&option], &place)?)?;
             fails_for_space(&scene, &place, &output).with_context(|| format!("files of {limit} bytes"))
-        });
+        })?;
     }
     let option = format!("--fsize={needed}");
     let output = scene.run(&mut scene.command_under("prlimit", &[&option], &place)?)?;
@@ -82,7 +82,8 @@ fn a_full_scratch_disk() -> Result<()> {
         return Ok(());
     }
     let scene = Scene::new("mini")?;
-    std::fs::write(scene.path("noise"), Random::new(0).bytes(48 << 20))?;
+    let noise = Random::new(1).bytes(48 << 20);
+    std::fs::write(scene.path("noise"), noise)?;
     let recipe = "apiVersion: imgctl/v1\nkind: Recipe\nfiles:\n  - { path: /srv/noise, source: noise }\n";
     std::fs::write(scene.path("golden.yaml"), recipe)?;
     let place = scene.place("place")?;
@@ -235,21 +236,21 @@ fn system_calls_that_fail() -> Result<()> {
     let scene = Scene::new("mini")?;
     let counts = count_calls(&scene)?;
     for seed in tier::seeds(0..46) {
-        case("failing-call", seed, || {
-            let injection = &INJECTIONS[usize::try_from(seed)? % INJECTIONS.len()];
-            let calls = counts.get(injection.call);
-            let calls = *calls.with_context(|| format!("no {} at all", injection.call))?;
-            let index = 1 + Random::new(seed).below(calls);
-            let told = || format!("{injection:?} at call {index} of {calls}");
-            inject(&scene, injection, index, seed).with_context(told)
-        });
+        let injection = INJECTIONS[seed as usize % INJECTIONS.len()];
+        let calls = *counts
+            .get(injection.call)
+            .with_context(|| format!("no {} at all", injection.call))?;
+        let index = 1 + Random::new(seed).below(calls);
+        tier::try_case("system-call", seed, Limits::LARGE, || {
+            inject(&scene, injection, index).with_context(|| format!("{injection:?} at call {index} of {calls}"))
+        })?;
     }
     Ok(())
 }
 
-fn inject(scene: &Scene, injection: &Injection, index: u64, seed: u64) -> Result<()> {
-    let Injection { call, what, must_fail } = *injection;
-    let place = scene.place(&format!("{call}-{what}-{seed}"))?;
+fn inject(scene: &Scene, injection: Injection, index: u64) -> Result<()> {
+    let Injection { call, what, must_fail } = injection;
+    let place = scene.place(&format!("{call}-{what}-{index}"))?;
     if index.is_multiple_of(2) {
         Scene::put_earlier(&place)?;
     }

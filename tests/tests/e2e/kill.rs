@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use imgctl_testkit::fixture;
-use imgctl_testkit::tier::{self, Random};
+use imgctl_testkit::tier::{self, Limits, Random};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::scene::{Outcome, Scene, case};
+use crate::scene::{Outcome, Scene};
 
 /// What became of the points of a test.
 #[derive(Debug, Default)]
@@ -22,10 +22,8 @@ struct Tally {
 
 #[test]
 fn signals_at_random_moments_of_a_small_run() -> Result<()> {
-    let seeds = tier::seeds(0..30);
-    let tally = strike("kill", "mini", seeds.clone())?;
-    let enough = usize::try_from(seeds.end - seeds.start)? / 5;
-    ensure!(tally.struck > enough, "hardly any run was hit: {tally:?}");
+    let tally = strike("mini", "kill", 0..30)?;
+    ensure!(tier::is_long() || tally.struck > 5, "hardly any run was hit: {tally:?}");
     Ok(())
 }
 
@@ -34,30 +32,31 @@ fn signals_at_random_moments_of_a_long_run() -> Result<()> {
     if !imgctl_testkit::root_or_skip("signals_at_random_moments_of_a_long_run") || !fixture::is_wanted("debian13") {
         return Ok(());
     }
-    let tally = strike("kill-debian13", "debian13", tier::seeds(0..6))?;
-    ensure!(tally.struck > 1, "hardly any run was hit: {tally:?}");
+    let tally = strike("debian13", "kill-long", 0..6)?;
+    ensure!(tier::is_long() || tally.struck > 1, "hardly any run was hit: {tally:?}");
     Ok(())
 }
 
-/// Ends a run for each seed at a random moment, by SIGKILL, SIGINT or SIGTERM, over an earlier output or without one.
-fn strike(kind: &str, fixture: &str, seeds: Range<u64>) -> Result<Tally> {
+/// Ends runs at random moments, by SIGKILL, SIGINT and SIGTERM, over an earlier output and without one.
+fn strike(fixture: &str, kind: &str, usual: Range<u64>) -> Result<Tally> {
     let scene = Scene::new(fixture)?;
     let whole_run = whole_run(&scene)?;
     let mut tally = Tally::default();
-    for seed in seeds {
-        match case(kind, seed, || point(&scene, whole_run, seed)) {
+    for seed in tier::seeds(usual) {
+        let outcome = tier::try_case(kind, seed, Limits::LARGE, || strike_once(&scene, whole_run, seed))?;
+        match outcome {
             Outcome::Whole => tally.too_late += 1,
             Outcome::Untouched | Outcome::Between => tally.struck += 1,
         }
     }
     #[allow(clippy::print_stderr, reason = "the count belongs into the runner's log")]
     {
-        eprintln!("{fixture}: signals within {whole_run:?}: {tally:?}");
+        eprintln!("{fixture}: within {whole_run:?}: {tally:?}");
     }
     Ok(tally)
 }
 
-fn point(scene: &Scene, whole_run: Duration, seed: u64) -> Result<Outcome> {
+fn strike_once(scene: &Scene, whole_run: Duration, seed: u64) -> Result<Outcome> {
     let mut random = Random::new(seed);
     let place = scene.place(&format!("point-{seed}"))?;
     if random.below(2) == 0 {
@@ -69,7 +68,7 @@ fn point(scene: &Scene, whole_run: Duration, seed: u64) -> Result<Outcome> {
     let status = run_until(scene, &place, moment, signal).with_context(told)?;
     let outcome = judge(scene, &place, signal, status).with_context(told)?;
     // What a kill left does not disturb the next run.
-    if seed.is_multiple_of(10) {
+    if random.below(10) == 0 {
         let output = scene.run(&mut scene.command(&place)?)?;
         ensure!(output.status.success(), "{}: the next run: {output:?}", told());
         ensure!(scene.judge(&place, true)? == Outcome::Whole, "{}: the next run", told());

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use imgctl_testkit::tier::{self, Limits};
 use imgctl_testkit::{cli, fixture, oracle};
 
 use crate::expected::file_digest;
@@ -174,15 +173,4 @@ fn digests(folder: &Path) -> Result<BTreeMap<OsString, String>> {
             Ok((entry.file_name(), file_digest(&entry.path())?))
         })
         .collect()
-}
-
-/// Runs one point of a test, which counts as a case of `kind`; it fails by panicking.
-///
-/// # Panics
-///
-/// When the point fails.
-pub(crate) fn case<T>(kind: &str, seed: u64, point: impl FnOnce() -> Result<T>) -> T {
-    tier::case(kind, seed, Limits::LARGE, || {
-        point().unwrap_or_else(|error| panic!("{kind} {seed}: {error:#}"))
-    })
 }

@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     /// Every shard up to the goals (hours); without it the first shard of each kind.
     #[arg(long)]
     full: bool,
-    /// Only kinds whose name begins like this. May be repeated.
+    /// Only this kind, or all of a family (`ext4` is `ext4-random`, `ext4-full`, ...). May be repeated.
     #[arg(long, value_name = "KIND")]
     only: Vec<String>,
     /// Start no more shards after so many minutes.
@@ -61,7 +61,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let folder = imgctl_testkit::workspace().join("target/verify");
     fs::create_dir_all(folder.join("logs"))?;
     let shards = shard::plan(&arguments.only, arguments.full);
-    ensure!(!shards.is_empty(), "no kind begins with {}", arguments.only.join(", "));
+    ensure!(
+        !shards.is_empty(),
+        "there is no kind called {}; --list has them",
+        arguments.only.join(", ")
+    );
+    let lock = fs::File::create(folder.join("lock"))?;
+    lock.try_lock().context("another verify runs in this workspace")?;
     // Changes that are not committed have no name: nothing is known of them.
     let results = Results::open(&folder, &source.commit, arguments.restart || source.is_changed)?;
     let left: Vec<Shard> = shards

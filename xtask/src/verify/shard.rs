@@ -98,10 +98,14 @@ fn boots() -> Vec<Boot> {
     boots
 }
 
-/// The shards of the kinds whose name starts with one of `only` (all without any), kinds mixed, so that all of them
+/// The shards of the kinds whose name is one of `only` or starts with it and a hyphen (all without any), kinds mixed, so that all of them
 /// come equally far in any time. Without `full`, the first shard of each kind.
 pub(super) fn plan(only: &[String], full: bool) -> Vec<Shard> {
-    let is_wanted = |kind: &&Kind| only.is_empty() || only.iter().any(|name| kind.name.starts_with(name.as_str()));
+    let is_named = |kind: &Kind, name: &str| {
+        let rest = kind.name.strip_prefix(name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    let is_wanted = |kind: &&Kind| only.is_empty() || only.iter().any(|name| is_named(kind, name));
     let mut placed = Vec::new();
     for kind in KINDS.iter().filter(is_wanted) {
         let shards = shards_of(kind);
@@ -140,7 +144,7 @@ mod tests {
 
     #[test]
     fn kinds_are_chosen_by_the_start_of_their_name() {
-        let shards = plan(&["fat-".to_owned()], true);
+        let shards = plan(&["fat".to_owned()], true);
         assert!(shards.iter().all(|shard| shard.kind.name.starts_with("fat-")));
         assert_eq!(shards[0].to_string(), "fat-random/0..40");
     }
