@@ -153,9 +153,9 @@ impl Window {
     /// How many bytes are the same at two places, up to 258.
     #[inline(always)]
     fn common_length(&self, one: u16, other: u16) -> usize {
-        for ahead in (0..MAX_MATCH).step_by(8) {
-            let at_one = load8(&self.ring, usize::from(one) + ahead);
-            let different = at_one ^ load8(&self.ring, usize::from(other) + ahead);
+        for ahead in (0..MAX_MATCH).step_by(16) {
+            let at_one = load16(&self.ring, usize::from(one) + ahead);
+            let different = at_one ^ load16(&self.ring, usize::from(other) + ahead);
             if different != 0 {
                 return (ahead + different.trailing_zeros() as usize / 8).min(MAX_MATCH);
             }
@@ -172,10 +172,10 @@ fn load4(ring: &[u8; RING + MIRROR], at: usize) -> u32 {
 }
 
 #[inline(always)]
-fn load8(ring: &[u8; RING + MIRROR], at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&ring[at..at + 8]);
-    u64::from_le_bytes(bytes)
+fn load16(ring: &[u8; RING + MIRROR], at: usize) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&ring[at..at + 16]);
+    u128::from_le_bytes(bytes)
 }
 
 impl std::fmt::Debug for Window {
