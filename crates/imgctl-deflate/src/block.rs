@@ -289,8 +289,11 @@ impl Coded {
     }
 }
 
-fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], writer: &mut BitWriter<'_>) {
+fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], outer: &mut BitWriter<'_>) {
     let coded = Coded::of(lengths);
+    // A writer of its own stays in registers.
+    let mut inner = outer.reborrow();
+    let writer = &mut inner;
     let put = |writer: &mut BitWriter<'_>, entry: u32| {
         writer.put(u64::from(entry & 0x00ff_ffff), entry >> 24);
     };
@@ -334,4 +337,6 @@ fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], writer: 
     }
     put(writer, coded.end);
     writer.flush();
+    let state = inner.state();
+    outer.resume(state);
 }
