@@ -69,7 +69,7 @@ fn point(scene: &Scene, whole_run: Duration, seed: u64) -> Result<Outcome> {
     let status = run_until(scene, &place, moment, signal).with_context(told)?;
     let outcome = judge(scene, &place, signal, status).with_context(told)?;
     // What a kill left does not disturb the next run.
-    if seed % 10 == 0 {
+    if seed.is_multiple_of(10) {
         let output = scene.run(&mut scene.command(&place)?)?;
         ensure!(output.status.success(), "{}: the next run: {output:?}", told());
         ensure!(scene.judge(&place, true)? == Outcome::Whole, "{}: the next run", told());
