@@ -107,7 +107,8 @@ fn has_other_content(before: &Snapshot, after: &Snapshot) -> bool {
 /// What a run did, in a few lines.
 pub(crate) fn summary(receipt: &Receipt) -> String {
     let mut rows = vec![row("base", &base_text(receipt))];
-    rows.push(row("", &format!("sha256 {}", receipt.base.sha256)));
+    let digest = receipt.base.sha256.iter();
+    rows.extend(digest.map(|digest| row("", &format!("sha256 {digest}"))));
     let guest = &receipt.guest;
     rows.push(row("guest", guest.name.as_deref().unwrap_or(&guest.os)));
     rows.push(row("clock", &format!("{} UTC", date_and_time(receipt.reference_time))));
