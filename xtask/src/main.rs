@@ -1,10 +1,12 @@
 //! The workspace task runner: `cargo xtask <task>`.
 
+mod bench;
 mod boot_test;
 mod fixtures;
 mod oracles;
 mod test;
 mod tidy;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measure imgctl against other programs and against this machine, and update the README's table.
+    Bench {
+        /// Passed on; `cargo xtask bench --help` lists them.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Boot an image under qemu (software emulation) and assert what it shows; logs go to target/boot-test.
     BootTest(Box<boot_test::Arguments>),
     /// Build the real disk images that the tests use into target/fixtures (root, a Debian mirror; a minute or two each).
@@ -40,6 +48,8 @@ enum Task {
     },
     /// Check the rules of this workspace that no compiler or linter checks.
     Tidy,
+    /// The long tier: many more seeds, every image, every way to boot. Resumable; writes docs/verification.md.
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -54,11 +64,13 @@ fn main() -> ExitCode {
 
 fn run(task: Task) -> Result<ExitCode> {
     match task {
+        Task::Bench { arguments } => bench::run(&arguments),
         Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
         Task::Oracles(arguments) => oracles::run(&arguments),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),
+        Task::Verify(arguments) => verify::run(&arguments),
     }
 }
 

@@ -19,7 +19,10 @@ const FURTHER: &[(&str, &str)] = &[
     ("getfacl", "acl"),
     ("getfattr", "attr"),
     ("mdir", "mtools"),
+    ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),
+    ("sfdisk", "fdisk"),
+    ("systemctl", "systemd"),
     ("xfs_db", "xfsprogs"),
     ("xfs_repair", "xfsprogs"),
 ];
@@ -27,9 +30,12 @@ const FURTHER: &[(&str, &str)] = &[
 /// What to do about missing judges.
 #[derive(Args, Debug)]
 pub(crate) struct Arguments {
-    /// Install what is missing by apt-get (root) and build the Debian 13 chroot.
+    /// Install what is missing by apt-get (root).
     #[arg(long)]
     install: bool,
+    /// Build the chroot with Debian 13's programs, unless it is there.
+    #[arg(long)]
+    debian13: bool,
 }
 
 /// Prints what is there and what is missing.
@@ -61,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     for (name, finding) in [
         ("kernel, ext4", kernel_mounts_ext4()),
-        ("Debian 13", newer_programs(arguments.install)),
+        ("Debian 13", newer_programs(arguments.debian13)),
         ("fixtures", Ok(fixtures())),
     ] {
         match finding {
@@ -80,7 +86,8 @@ fn programs() -> BTreeSet<(&'static str, &'static str)> {
     lists.into_iter().flatten().copied().collect()
 }
 
-fn missing_packages() -> BTreeSet<&'static str> {
+/// The packages of all programs that the tests need and this machine lacks.
+pub(crate) fn missing_packages() -> BTreeSet<&'static str> {
     let programs = programs().into_iter();
     let absent = programs.filter(|(program, _)| oracle::require(program).is_err());
     let firmware = boot::ovmf().is_err().then_some("ovmf");
@@ -218,7 +225,7 @@ fn kernel_mounts_ext4() -> Result<String> {
 /// The versions of Debian 13's programs.
 fn newer_programs(build: bool) -> Result<String> {
     if !build && !debian13::is_built() {
-        return Ok("not built (--install builds it, or the first test that needs it)".to_owned());
+        return Ok("not built (--debian13 builds it, or the first test that needs it)".to_owned());
     }
     let mke2fs = debian13::command("mke2fs")?.arg("-V").output()?;
     let mke2fs = String::from_utf8_lossy(&mke2fs.stderr).into_owned();

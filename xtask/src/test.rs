@@ -1,11 +1,10 @@
 //! `cargo xtask test`: all tests, with one message about everything that is missing for them.
 
-use std::collections::BTreeSet;
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
-use imgctl_testkit::oracle::{FIXTURE_PROGRAMS, PROGRAMS, require};
 
+use crate::oracles::missing_packages;
 use crate::say;
 
 /// Runs the unit, integration and end-to-end tests, then the documentation's examples.
@@ -13,16 +12,19 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
     let missing = missing_packages();
     ensure!(
         missing.is_empty(),
-        "programs that the tests need are not installed:\n  apt-get install {}",
+        "programs that the tests need are not installed:\n  \
+         cargo xtask oracles --install\n\
+         or, where qemu-utils is not from the backports:\n  \
+         apt-get install {}",
         missing.into_iter().collect::<Vec<_>>().join(" ")
     );
     let nextest = cargo(&["nextest", "--version"])
         .output()
         .is_ok_and(|output| output.status.success());
     let runner: &[&str] = if nextest {
-        &["nextest", "run", "--workspace"]
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &["test", "--workspace", "--all-targets"]
+        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
     };
     let mut passed = step(cargo(runner).args(arguments))?;
     if arguments.is_empty() {
@@ -34,14 +36,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         "xtask test: FAILED"
     });
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn missing_packages() -> BTreeSet<&'static str> {
-    let needed = PROGRAMS.iter().chain(FIXTURE_PROGRAMS);
-    needed
-        .filter(|(program, _)| require(program).is_err())
-        .map(|(_, package)| *package)
-        .collect()
 }
 
 fn cargo(arguments: &[&str]) -> Command {

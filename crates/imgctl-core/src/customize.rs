@@ -32,14 +32,23 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let abandon = AtomicBool::new(false);
     let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
-        // The digest of the base needs nothing from the run, so it costs no time of its own.
-        let digest = scope.spawn(|| digest_file(base.file().file(), &base.path, u64::MAX, false, &is_over, &|_| {}));
-        let baked = run.bake(&base).and_then(|baked| {
-            let digest = digest
-                .join()
-                .map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))??;
-            run.finish(&base, baked, &digest, output)
-        });
+        // The digest of the base needs nothing from the run, so it goes on beside everything up to the packing.
+        let digest_base = || digest_file(base.file(), &base.path, false, &is_over, &|_| {});
+        let start = || std::thread::Builder::new().spawn_scoped(scope, digest_base);
+        let thread = options.digest_base.then(start);
+        let base_digest = || {
+            let digested = thread.map(|thread| match thread {
+                Ok(thread) => {
+                    let joined = thread.join();
+                    joined.map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))?
+                }
+                Err(_) => digest_base(),
+            });
+            digested.transpose()
+        };
+        let baked = run
+            .bake(&base)
+            .and_then(|baked| run.finish(&base, baked, base_digest, output));
         abandon.store(baked.is_err(), Ordering::Relaxed);
         baked
     })
@@ -141,7 +150,7 @@ impl<'a> Run<'a> {
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
         let mut verified_by = verify::own_reading(&mounts, &changes);
-        verified_by.extend(verify::second_opinion(&disk, &mounts, &changes)?);
+        verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
             disk,
             tree,
@@ -172,15 +181,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Packing, publishing and the receipt.
+    /// Packing, publishing and the receipt. `base_digest` waits for the digest of the base.
     fn finish(
         &mut self,
         base: &BaseImage,
         baked: Baked,
-        base_digest: &FileDigests,
+        base_digest: impl FnOnce() -> Result<Option<FileDigests>>,
         output: Option<PendingOutput<'_>>,
     ) -> Result<Receipt> {
-        let output = match output {
+        let packed = match output {
             None => None,
             Some(output) => {
                 self.begin(Stage::Pack)?;
@@ -200,16 +209,20 @@ impl<'a> Run<'a> {
                 for warning in packed.warnings() {
                     self.warn(warning);
                 }
-                base.check_unchanged()?;
+                Some(packed)
+            }
+        };
+        let base_digest = base_digest()?;
+        base.check_unchanged()?;
+        let output = match packed {
+            None => None,
+            Some(packed) => {
                 self.begin(Stage::Digest)?;
                 let digested = packed.digest(&self.options.cancel, self.on_event)?;
                 self.begin(Stage::Publish)?;
                 Some(digested.publish()?)
             }
         };
-        if output.is_none() {
-            base.check_unchanged()?;
-        }
         self.end_stage();
         Ok(Receipt {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
@@ -239,13 +252,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn base_record(base: &BaseImage, disk: &Disk, digest: &FileDigests) -> BaseRecord {
+fn base_record(base: &BaseImage, disk: &Disk, digest: Option<FileDigests>) -> BaseRecord {
     BaseRecord {
         path: base.path.display().to_string(),
         format: base.format().to_string(),
         format_detected: base.format_detected,
         file_bytes: base.file_bytes(),
         virtual_bytes: disk.overlay.len_bytes(),
-        sha256: digest.sha256.clone(),
+        sha256: digest.map(|digest| digest.sha256),
     }
 }

@@ -57,6 +57,8 @@ pub struct CustomizeOptions {
     pub plan: Plan,
     /// What is written; `None` is a dry run.
     pub output: Option<OutputOptions>,
+    /// Digest the base, for the receipt: all of it is read once, beside the other work.
+    pub digest_base: bool,
     /// Make every free block of the guest's filesystems zero, not only those freed by this run.
     pub wipe_free: bool,
     /// The folder of the scratch file; `None`: beside the output, or beside the base in a dry run.

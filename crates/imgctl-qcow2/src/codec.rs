@@ -1,11 +1,8 @@
 //! The codecs of compressed clusters: raw deflate in a 4 KiB window, and zstd frames.
 
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Decompress, FlushDecompress, Status};
 use std::fmt;
 use zstd::zstd_safe;
-
-/// The window qemu inflates with, as a power of two. A stream may not reach further back.
-const WINDOW_BITS: u8 = 12;
 
 /// How an image's clusters are compressed. An image has one codec.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -134,7 +131,7 @@ pub(crate) fn zstd_frame_bytes(bytes: &[u8], cluster_bytes: u64) -> Option<usize
 
 /// Compresses clusters; costly to make, cheap to use again.
 pub(crate) enum Encoder {
-    Zlib { deflate: Compress, level: u32 },
+    Zlib(imgctl_deflate::Encoder),
     Zstd(zstd_safe::CCtx<'static>, i32),
 }
 
@@ -142,10 +139,8 @@ impl Encoder {
     /// `level` is within what the codec has.
     pub(crate) fn new(codec: Codec, level: u32) -> Self {
         match codec {
-            Codec::Zlib => Self::Zlib {
-                deflate: new_deflate(level),
-                level,
-            },
+            // Its levels are those of the options, and its streams never reach back further than 4 KiB.
+            Codec::Zlib => Self::Zlib(imgctl_deflate::Encoder::new(level)),
             Codec::Zstd => Self::Zstd(zstd_safe::CCtx::create(), level as i32),
         }
     }
@@ -155,21 +150,7 @@ impl Encoder {
     pub(crate) fn encode(&mut self, cluster: &[u8], streams: &mut Vec<u8>) -> Result<Option<usize>, BadStream> {
         let start = streams.len();
         let length = match self {
-            Self::Zlib { deflate, level } => {
-                // Room enough to end every stream: zlib-rs 0.6.8 panics some time after a reset that came before the
-                // end, because the start of its pending bytes is not reset with them.
-                streams.resize(start + cluster.len() + cluster.len() / 4 + 64, 0);
-                deflate.reset();
-                let out = &mut streams[start..];
-                let status = deflate.compress(cluster, out, FlushCompress::Finish);
-                let length = deflate.total_out() as usize;
-                let ended = matches!(status, Ok(Status::StreamEnd));
-                if !ended {
-                    *deflate = new_deflate(*level);
-                }
-                status.map_err(|_| BadStream)?;
-                (ended && length < cluster.len()).then_some(length)
-            }
+            Self::Zlib(deflate) => deflate.compress(cluster, cluster.len() - 1, streams),
             Self::Zstd(context, level) => {
                 streams.resize(start + cluster.len() - 1, 0);
                 let out = &mut streams[start..];
@@ -181,14 +162,10 @@ impl Encoder {
     }
 }
 
-fn new_deflate(level: u32) -> Compress {
-    Compress::new_with_window_bits(Compression::new(level), false, WINDOW_BITS)
-}
-
 impl fmt::Debug for Encoder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Zlib { .. } => "Encoder(zlib)",
+            Self::Zlib(_) => "Encoder(zlib)",
             Self::Zstd(..) => "Encoder(zstd)",
         })
     }

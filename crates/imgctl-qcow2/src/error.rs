@@ -124,6 +124,12 @@ pub enum Error {
     /// The caller's flag stopped the work.
     #[error("cancelled")]
     Cancelled,
+    /// The host starts no thread for the work.
+    #[error("cannot start a thread")]
+    Thread {
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// The output file could not be written or read back.
     #[error("cannot {action} the output at offset {offset}")]
     Output {

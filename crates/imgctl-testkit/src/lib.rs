@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod mount;
 pub mod oracle;
 pub mod secret;
+pub mod tier;
 pub mod tree;
 
 use std::path::{Path, PathBuf};

@@ -22,7 +22,8 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mount", "mount"),
     ("mtype", "mtools"),
     ("openssl", "openssl"),
-    ("partx", "fdisk"),
+    ("partx", "util-linux"),
+    ("prlimit", "util-linux"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
     ("setcap", "libcap2-bin"),
@@ -30,6 +31,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("sgdisk", "gdisk"),
     ("sha256sum", "coreutils"),
     ("ssh-keygen", "openssh-client"),
+    ("strace", "strace"),
     ("zstd", "zstd"),
 ];
 

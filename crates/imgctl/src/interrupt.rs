@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM: the first asks the run to clean up and end, the second ends it at once.
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
 use std::io;
 use std::sync::Arc;
@@ -17,6 +17,8 @@ pub(crate) fn cancel_flag() -> io::Result<Arc<AtomicBool>> {
         flag::register_conditional_shutdown(signal, EXIT_INTERRUPTED, Arc::clone(&cancel))?;
         flag::register(signal, Arc::clone(&cancel))?;
     }
+    // With a handler, a file that would pass the limit (`ulimit -f`) is a failed write instead of the end.
+    flag::register(SIGXFSZ, Arc::default())?;
     Ok(cancel)
 }
 

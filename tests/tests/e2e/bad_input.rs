@@ -354,12 +354,12 @@ fn a_backing_file() -> Result<()> {
 }
 
 /// A small tmpfs, unmounted when dropped.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: PathBuf,
 }
 
 impl SmallDisk {
-    fn mount(folder: &Path, options: &str) -> Result<Self> {
+    pub(crate) fn mount(folder: &Path, options: &str) -> Result<Self> {
         fs::create_dir(folder)?;
         let arguments = ["-t", "tmpfs", "-o", options, "tmpfs"].map(OsStr::new);
         oracle::run("mount", arguments.into_iter().chain([folder.as_os_str()]))?;
@@ -368,7 +368,7 @@ impl SmallDisk {
         })
     }
 
-    fn is_empty(&self) -> Result<bool> {
+    pub(crate) fn is_empty(&self) -> Result<bool> {
         Ok(self.folder.read_dir()?.next().is_none())
     }
 }

@@ -265,3 +265,8 @@ fn parent(path: &str) -> &str {
 pub(crate) fn file_digest(path: &std::path::Path) -> anyhow::Result<String> {
     Ok(oracle::hex(&oracle::sha256(path)?))
 }
+
+/// The digest of some bytes, in the same form.
+pub(crate) fn digest_of(bytes: &[u8]) -> String {
+    oracle::hex(&digest(bytes))
+}

@@ -76,3 +76,39 @@ fn the_search_sees_every_secret_of_the_base() -> Result<()> {
     assert_eq!(names.len(), 3);
     Ok(())
 }
+
+#[test]
+fn they_refuse_a_tree_that_is_not_the_expected_one() -> Result<()> {
+    if !imgctl_testkit::root_or_skip("they_refuse_a_tree_that_is_not_the_expected_one") {
+        return Ok(());
+    }
+    let journey = Journey::new(&fixture::mini(), &fixture::raw("mini")?, golden::RECIPE, &golden::FILES)?;
+    let mut expected = golden::expected(&journey)?;
+    expected.mode("/etc/motd", 0o600);
+    let error = journey
+        .prove(&expected, &golden::secrets(&journey))
+        .err()
+        .context("a wrong mode passed")?;
+    let told = format!("{error:#}");
+    assert!(told.contains("~ /etc/motd: mode 0600 -> 0644;\n"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn they_refuse_bytes_that_are_still_there() -> Result<()> {
+    if !imgctl_testkit::root_or_skip("they_refuse_bytes_that_are_still_there") {
+        return Ok(());
+    }
+    let journey = Journey::new(&fixture::mini(), &fixture::raw("mini")?, golden::RECIPE, &golden::FILES)?;
+    // Kernels are full of unique bytes, and no reset removes them.
+    let kept = files_below(&journey.before, &["/boot/vmlinuz-"]);
+    let error = journey
+        .prove(&golden::expected(&journey)?, &kept)
+        .err()
+        .context("bytes that are there passed")?;
+    assert!(
+        format!("{error:#}").contains("bytes of deleted files are in the output"),
+        "{error:#}"
+    );
+    Ok(())
+}

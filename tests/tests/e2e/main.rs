@@ -1,14 +1,20 @@
 //! The whole command on whole disk images, judged by other programs.
 
 mod bad_input;
+mod damage;
+mod engine_faults;
 mod expected;
+mod faults;
+mod formats;
 mod golden;
 mod guest_disk;
 mod hostile_paths;
 mod journey;
 mod judges;
 mod kernel;
+mod kill;
 mod real_images;
 mod receipt;
 mod reset;
+mod scene;
 mod second_reader;

@@ -34,7 +34,7 @@ impl Disk {
     pub(crate) fn open(overlay: Overlay, image: &Path) -> Result<Self> {
         let overlay = Arc::new(overlay);
         let layout = read_layout(&overlay).map_err(|source| {
-            let what = format!("cannot read the partition table of {}", image.display());
+            let what = format!("cannot find the partitions of {}", image.display());
             Error::new(ErrorKind::Image, what).with_source(source)
         })?;
         let mut contents = Vec::with_capacity(layout.partitions.len());

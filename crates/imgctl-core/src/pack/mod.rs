@@ -12,7 +12,7 @@ use crate::image::BaseImage;
 use crate::receipt::{ClusterRecord, OutputRecord};
 use crate::{Error, ErrorKind, Event, OutputOptions, Result, Stage};
 use digest::{FileDigests, checksum_line, digest_file};
-use imgctl_block::{BlockRead, Overlay};
+use imgctl_block::{BlockRead, FileDevice, Overlay, Slice};
 use imgctl_qcow2::{BackingFile, RawOptions, RewriteOptions, Source, rewrite, write_raw};
 use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat};
 use publish::{PendingFile, check_free};
@@ -248,11 +248,12 @@ impl<'a> Packed<'a> {
         thin.into_iter().collect()
     }
 
-    /// Reads the image once more, for its digests.
+    /// Reads the image once more, for its digests, while the disk takes its bytes.
     pub(crate) fn digest(self, cancel: &AtomicBool, on_event: OnEvent<'_>) -> Result<Digested<'a>> {
         let options = self.output.options;
-        let file = self.output.image.file();
+        let image = &self.output.image;
         let total = self.file_bytes;
+        let file = open_again(image.file(), total, &options.path)?;
         let with_sha512 = options.checksums.contains(&ChecksumKind::Sha512);
         let progress = |done| {
             on_event(Event::Progress {
@@ -261,19 +262,24 @@ impl<'a> Packed<'a> {
                 total,
             });
         };
-        let digests = digest_file(
-            file,
-            &options.path,
-            total,
-            with_sha512,
-            &|| cancel.load(Ordering::Relaxed),
-            &progress,
-        )?;
+        let is_cancelled = || cancel.load(Ordering::Relaxed);
+        let digests = std::thread::scope(|scope| {
+            let syncing = std::thread::Builder::new().spawn_scoped(scope, || image.sync());
+            let digests = digest_file(&file, &options.path, with_sha512, &is_cancelled, &progress)?;
+            match syncing {
+                Ok(thread) => {
+                    let failed = format!("cannot make {} durable", options.path.display());
+                    thread.join().map_err(|_| Error::new(ErrorKind::Other, failed))??;
+                }
+                Err(_) => image.sync()?,
+            }
+            Ok(digests)
+        })?;
         Ok(Digested { packed: self, digests })
     }
 }
 
-/// A written image with its digests.
+/// A written and durable image with its digests.
 #[derive(Debug)]
 pub(crate) struct Digested<'a> {
     packed: Packed<'a>,
@@ -281,7 +287,7 @@ pub(crate) struct Digested<'a> {
 }
 
 impl Digested<'_> {
-    /// Makes everything durable and gives the files their names: the checksums first, the image last, so that whoever
+    /// Gives the files their names, all of them durable by now: the checksums first, the image last, so that whoever
     /// waits for the image finds its checksums too.
     pub(crate) fn publish(self) -> Result<OutputRecord> {
         let output = self.packed.output;
@@ -292,7 +298,6 @@ impl Digested<'_> {
         for kind in kinds {
             checksums.push(self.digests.pending_file(*kind, &options.path)?);
         }
-        output.image.sync()?;
         for checksum in checksums {
             checksum.publish(options.force)?;
         }
@@ -361,4 +366,17 @@ fn compression_name(options: &OutputOptions) -> &'static str {
         (_, CompressionKind::Zlib) => "zlib",
         (_, CompressionKind::Zstd) => "zstd",
     }
+}
+
+/// The image's bytes for reading; a block device goes on behind them.
+fn open_again(file: &std::fs::File, length: u64, path: &Path) -> Result<Slice<FileDevice>> {
+    let failed = |source: imgctl_block::Error| {
+        Error::new(ErrorKind::Other, format!("cannot read {}", path.display())).with_source(source)
+    };
+    let copy = file.try_clone().map_err(|source| {
+        Error::new(ErrorKind::Other, format!("cannot open {} again", path.display())).with_source(source)
+    })?;
+    FileDevice::new(copy)
+        .and_then(|file| Slice::new(file, 0, length))
+        .map_err(failed)
 }

@@ -2,12 +2,12 @@
 
 use super::Ext4;
 use crate::content::Content;
-use crate::error::{Error, Result, Structure};
+use crate::error::{Error, Refusal, Result, Structure};
 use crate::features::Compatible;
 use crate::format::checksum::Checksum;
 use crate::node::Node;
 use crate::xattr::{
-    XattrError, Xattrs, decode_block, decode_inline, place, set_block_checksum, set_block_references,
+    XattrDamage, XattrError, Xattrs, decode_block, decode_inline, place, set_block_checksum, set_block_references,
     verify_block_checksum,
 };
 use imgctl_vfs::ErrorKind;
@@ -15,10 +15,10 @@ use imgctl_vfs::ErrorKind;
 impl Ext4 {
     /// All attributes of a node.
     pub(crate) fn xattrs_of(&self, node: &Node) -> Result<Xattrs> {
-        let damage = |problem: String| Error::corrupt(Structure::Xattrs(node.number), problem);
-        let mut xattrs = decode_inline(node.inode.xattr_room()).map_err(|error| damage(error.to_string()))?;
+        let failed = |error| xattr_error(node.number, error);
+        let mut xattrs = decode_inline(node.inode.xattr_room()).map_err(failed)?;
         if let Some((_, raw)) = self.read_xattr_block(node)? {
-            let (more, _) = decode_block(&raw).map_err(|error| damage(error.to_string()))?;
+            let (more, _) = decode_block(&raw).map_err(failed)?;
             for (name, value) in more {
                 // What is in the inode counts, as for the kernel.
                 xattrs.entry(name).or_insert(value);
@@ -131,4 +131,14 @@ impl Ext4 {
         let Content { volume, node, .. } = self.content(number)?;
         node.update_stored_blocks(volume)
     }
+}
+
+/// What is wrong with stored attributes: damage, or something the engine does not read.
+fn xattr_error(number: u32, error: XattrDamage) -> Error {
+    let flag = match error {
+        XattrDamage::InlineData => "stored with its attributes (inline_data)",
+        XattrDamage::ValueInode { .. } => "an owner of attributes in other inodes (ea_inode)",
+        _ => return Error::corrupt(Structure::Xattrs(number), error.to_string()),
+    };
+    Refusal::InodeFlags { inode: number, flag }.into()
 }

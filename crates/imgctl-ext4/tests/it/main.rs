@@ -5,6 +5,7 @@
 mod damage;
 mod image;
 mod populate;
+mod random;
 mod reading;
 mod recovery;
 mod tree;

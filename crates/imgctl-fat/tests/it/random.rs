@@ -4,6 +4,7 @@ use crate::oracle::{
     DIRECTORY, KINDS, NOW, SMALL_FAT32, commit, device, files, files_by_crate, files_by_mtools, find, mkfs, open,
     write_file,
 };
+use imgctl_testkit::tier::{self, Limits};
 use imgctl_vfs::{ModelFs, ReadFs, WriteFs, check_conformance, random_operations};
 
 #[test]
@@ -21,27 +22,34 @@ fn every_kind_conforms() {
 
 #[test]
 fn random_operations_equal_the_model() {
-    let mut full = 0;
     // The last one is so small that it fills up.
     let small: (&[&str], u64) = (&["-F12", "-s1"], 300);
-    for (arguments, kib) in KINDS.into_iter().chain([small]) {
-        for seed in 0..2 {
-            let device = device(mkfs(arguments, kib));
-            let mut fat = open(&device);
-            let mut model = ModelFs::new(NOW);
-            let outcome = random_operations(&mut fat, &mut model, seed, 400, 120_000);
-            let went_through = outcome.unwrap_or_else(|fault| panic!("{arguments:?} {seed}: {fault}"));
-            assert_eq!(files(&fat), files(&model), "{arguments:?} {seed}");
-            full += u32::from(!went_through);
-            let fat = commit(fat, &device);
-            if arguments != SMALL_FAT32.0 {
-                assert_eq!(files(&fat), files_by_mtools(&device), "{arguments:?} {seed}");
-                assert_eq!(files(&fat), files_by_crate(&device), "{arguments:?} {seed}");
-            }
-        }
+    let kinds: Vec<_> = KINDS.into_iter().chain([small]).collect();
+    let mut full = 0;
+    for seed in tier::seeds(0..16) {
+        let (arguments, kib) = kinds[seed as usize % kinds.len()];
+        full += u32::from(!tier::case("fat-random", seed, Limits::LARGE, || {
+            round(arguments, kib, seed)
+        }));
     }
-    assert!(full > 0, "some run filled its filesystem");
-    assert!(full < 20, "{full} runs ended early");
+    assert!(full > 0 || tier::is_long(), "some run filled its filesystem");
+    assert!(full < 12 || tier::is_long(), "{full} runs ended early");
+}
+
+/// Whether the round went through; `false` when the filesystem was full before.
+fn round(arguments: &[&str], kib: u64, seed: u64) -> bool {
+    let device = device(mkfs(arguments, kib));
+    let mut fat = open(&device);
+    let mut model = ModelFs::new(NOW);
+    let outcome = random_operations(&mut fat, &mut model, seed, 1000, 120_000);
+    let went_through = outcome.unwrap_or_else(|fault| panic!("{arguments:?} {seed}: {fault}"));
+    assert_eq!(files(&fat), files(&model), "{arguments:?} {seed}");
+    let fat = commit(fat, &device);
+    if arguments != SMALL_FAT32.0 {
+        assert_eq!(files(&fat), files_by_mtools(&device), "{arguments:?} {seed}");
+        assert_eq!(files(&fat), files_by_crate(&device), "{arguments:?} {seed}");
+    }
+    went_through
 }
 
 /// Several sessions on one filesystem, each starting from what the one before left.

@@ -203,10 +203,15 @@ pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -
     let (report, reports) = unbounded();
     let threads = options.threads.clamp(1, 256);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for number in 0..threads {
             let (work, report) = (work.clone(), report.clone());
             let mut worker = Worker::new(&source, file, geometry.cluster_bytes(), options.compression);
-            scope.spawn(move || serve(&mut worker, &work, &report));
+            let serving = move || serve(&mut worker, &work, &report);
+            match std::thread::Builder::new().spawn_scoped(scope, serving) {
+                // One does all the work as well, if more slowly.
+                Err(source) if number == 0 => return Err(Error::Thread { source }),
+                _ => {}
+            }
         }
         let placing = Placing {
             plan: plan(),

@@ -13,6 +13,10 @@ const ENCODE_BYTES: u64 = 512 << 10;
 const COPY_BYTES: u64 = 4 << 20;
 /// The most clusters in one piece of work, however small they are.
 const RUN_CLUSTERS: u64 = 1024;
+/// How far a writer with several coroutines may place clusters out of order, in clusters.
+const DISORDER: u64 = 32;
+/// How far behind a plain cluster a compressed one is looked for, in clusters.
+const LOOK_AHEAD: u64 = 1 << 16;
 
 /// What is done with a run of clusters.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,6 +25,8 @@ pub(crate) enum Action {
     Copy,
     /// The content is read and compressed.
     Encode,
+    /// The content is stored as it is, because whoever wrote the base could not compress it either.
+    Keep,
     /// The zero flag is set, over whatever the backing file holds.
     Zero,
 }
@@ -45,6 +51,11 @@ pub(crate) struct Plan<'a> {
     end: u64,
     /// The extent that was looked up last, and where it begins.
     extent: Option<(u64, Extent)>,
+    /// The compressed clusters before and behind the current one, with their places in the base.
+    last_stream: Option<(u64, u64)>,
+    next_stream: Option<(u64, u64)>,
+    /// The clusters before this one have been asked whether they are the next one.
+    looked_at: u64,
     /// A run found while another one was being extended.
     ahead: Option<Run>,
     /// Clusters with data that were left out because they are wholly free.
@@ -65,6 +76,9 @@ impl<'a> Plan<'a> {
             next: 0,
             end: geometry.clusters_for(source.content.len_bytes()),
             extent: None,
+            last_stream: None,
+            next_stream: None,
+            looked_at: 0,
             ahead: None,
             dropped: 0,
         }
@@ -118,7 +132,7 @@ impl<'a> Plan<'a> {
             return Ok(None);
         };
         let limit = match run.action {
-            Action::Encode => ENCODE_BYTES / self.geometry.cluster_bytes(),
+            Action::Encode | Action::Keep => ENCODE_BYTES / self.geometry.cluster_bytes(),
             Action::Copy => COPY_BYTES / self.geometry.cluster_bytes(),
             Action::Zero => RUN_CLUSTERS,
         };
@@ -171,25 +185,70 @@ impl<'a> Plan<'a> {
         if free {
             return Ok(None);
         }
-        Ok(Some(if self.can_copy(cluster)? {
-            Action::Copy
-        } else {
-            Action::Encode
-        }))
+        Ok(Some(self.passthrough(cluster)?.unwrap_or(Action::Encode)))
     }
 
-    /// Whether the base holds exactly this cluster, compressed as the output is.
-    fn can_copy(&self, cluster: u64) -> Result<bool> {
+    /// What can be taken over from the base, which holds exactly this cluster and has the output's codec.
+    fn passthrough(&mut self, cluster: u64) -> Result<Option<Action>> {
         let Some(base) = self.copy_from else {
-            return Ok(false);
+            return Ok(None);
         };
         let (_, end) = self.bytes(cluster);
         // Behind the end of a disk a stream may hold bytes that nobody has seen.
         let whole = end == (cluster + 1) * self.geometry.cluster_bytes() && end <= base.len_bytes();
         if !whole || self.is_dirty(cluster) {
-            return Ok(false);
+            return Ok(None);
         }
-        Ok(matches!(base.cluster(cluster)?, Cluster::Compressed { .. }))
+        match base.cluster(cluster)? {
+            Cluster::Compressed { host_offset, .. } => {
+                self.last_stream = Some((cluster, host_offset));
+                Ok(Some(Action::Copy))
+            }
+            Cluster::Plain { host_offset } if self.is_among_streams(base, cluster, host_offset)? => {
+                Ok(Some(Action::Keep))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whether a plain cluster was written between its compressed neighbours, by a writer that compresses what it can.
+    ///
+    /// What a guest wrote into the image later lies behind them, and is worth compressing.
+    fn is_among_streams(&mut self, base: &Qcow2Image, cluster: u64, host_offset: u64) -> Result<bool> {
+        let Some(before) = self.last_stream else {
+            return Ok(false);
+        };
+        let Some(behind) = self.stream_behind(base, cluster)? else {
+            return Ok(false);
+        };
+        let size = self.geometry.cluster_bytes();
+        let disorder = DISORDER * size;
+        let fits = |from: (u64, u64), to: (u64, u64)| {
+            let room = (to.0 - from.0) * size + disorder;
+            to.1 + disorder >= from.1 && to.1.saturating_sub(from.1) <= room
+        };
+        let here = (cluster, host_offset);
+        Ok(fits(before, here) && fits(here, behind) && fits(before, behind))
+    }
+
+    /// The next compressed cluster of the base behind `cluster`.
+    fn stream_behind(&mut self, base: &Qcow2Image, cluster: u64) -> Result<Option<(u64, u64)>> {
+        if let Some((found, _)) = self.next_stream
+            && found > cluster
+        {
+            return Ok(self.next_stream);
+        }
+        self.next_stream = None;
+        let limit = self.end.min(cluster.saturating_add(LOOK_AHEAD));
+        // Where was looked once, nothing is found again: the whole walk costs one look at each cluster.
+        for index in self.looked_at.max(cluster + 1)..limit {
+            self.looked_at = index + 1;
+            if let Cluster::Compressed { host_offset, .. } = base.cluster(index)? {
+                self.next_stream = Some((index, host_offset));
+                break;
+            }
+        }
+        Ok(self.next_stream)
     }
 
     /// The bytes of the disk that a cluster holds.
@@ -272,5 +331,84 @@ impl<'a> Plan<'a> {
         let found = (offset, self.source.content.extent_at(offset)?);
         self.extent = Some(found);
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Compression, RewriteOptions, rewrite};
+    use imgctl_block::{FileDevice, MemoryDevice};
+    use std::sync::Arc;
+
+    const CLUSTER: usize = 4096;
+
+    /// Alternately two clusters of text and one of noise.
+    fn disk() -> MemoryDevice {
+        let mut state = 1_u64;
+        let mut noise = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        };
+        let bytes = (0..60 * CLUSTER).map(|at| {
+            if at / CLUSTER % 3 == 2 {
+                noise()
+            } else {
+                (at / 100) as u8
+            }
+        });
+        MemoryDevice::from_bytes(bytes.collect())
+    }
+
+    fn source<'a>(content: &'a MemoryDevice, base: Option<&'a Qcow2Image>) -> Source<'a> {
+        Source {
+            content,
+            base,
+            dirty: &[],
+            free: &[],
+        }
+    }
+
+    /// What becomes of each cluster when the disk, written with `compression`, is written again with zlib.
+    fn actions(compression: Compression) -> Vec<Action> {
+        let disk = disk();
+        let file = tempfile::tempfile().unwrap();
+        let options = RewriteOptions {
+            compression,
+            cluster_bytes: CLUSTER as u64,
+            ..RewriteOptions::default()
+        };
+        rewrite(&source(&disk, None), &file, &options).unwrap();
+        let base = Qcow2Image::open(Arc::new(FileDevice::new(file).unwrap())).unwrap();
+        let source = source(&disk, Some(&base));
+        let mut plan = Plan::new(&source, base.geometry(), Some(Codec::Zlib), false);
+        let mut actions = Vec::new();
+        while let Some(run) = plan.next_run().unwrap() {
+            actions.extend((0..run.count).map(|_| run.action));
+        }
+        actions
+    }
+
+    #[test]
+    fn what_a_compressing_writer_left_plain_stays_plain() {
+        let actions = actions(Compression::Zlib(6));
+        for (index, action) in actions.iter().enumerate() {
+            let expected = match index % 3 {
+                2 if index < 59 => Action::Keep,
+                // Nothing compressed is behind the last one.
+                2 => Action::Encode,
+                _ => Action::Copy,
+            };
+            assert_eq!(*action, expected, "{index}");
+        }
+    }
+
+    #[test]
+    fn what_was_never_tried_is_compressed() {
+        assert!(
+            actions(Compression::None)
+                .iter()
+                .all(|action| *action == Action::Encode)
+        );
     }
 }

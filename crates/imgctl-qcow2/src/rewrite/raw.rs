@@ -60,9 +60,11 @@ pub fn write_raw(source: &Source<'_>, file: &File, options: &RawOptions<'_>) -> 
         failure: Mutex::new(None),
     };
     std::thread::scope(|scope| {
-        for _ in 0..options.threads.clamp(1, 256) {
-            scope.spawn(|| shared.work());
+        for _ in 1..options.threads.clamp(1, 256) {
+            // A thread that cannot be started leaves its work to the others.
+            drop(std::thread::Builder::new().spawn_scoped(scope, || shared.work()));
         }
+        shared.work();
     });
     let failure = shared.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
     match failure {

@@ -95,6 +95,7 @@ impl<'a> Worker<'a> {
         match (run.action, self.source.base) {
             (Action::Zero, _) => Ok(Made::zeros(run)),
             (Action::Copy, Some(base)) => self.copy(base, run),
+            (Action::Keep, _) => self.keep(run),
             _ => self.encode(run),
         }
     }
@@ -113,6 +114,26 @@ impl<'a> Worker<'a> {
         }
         made.raw = raw;
         Ok(made)
+    }
+
+    /// Takes a run's content over as it is.
+    fn keep(&self, run: Run) -> Result<Made> {
+        let raw = self.read(run.first, run.count)?;
+        let starts = (run.first..).zip((0..raw.len()).step_by(self.cluster_bytes));
+        let clusters = starts.map(|(guest, start)| {
+            let content = start..start + self.cluster_bytes;
+            let kind = if is_zero(&raw[content.clone()]) {
+                Kind::Zero
+            } else {
+                Kind::Plain
+            };
+            Payload { guest, kind, content }
+        });
+        Ok(Made {
+            clusters: clusters.collect(),
+            raw,
+            streams: Vec::new(),
+        })
     }
 
     /// Copies the streams of a run. A stream that has no end of its own is encoded anew.

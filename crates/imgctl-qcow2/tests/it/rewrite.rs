@@ -283,6 +283,35 @@ fn untouched_streams_are_copied_and_the_rest_is_encoded_anew() {
     }
 }
 
+/// Only noise stays plain: what a guest wrote into a compressed image later is compressed.
+#[test]
+fn what_was_written_into_a_compressed_image_is_compressed() {
+    let folder = matrix::folder();
+    let noise = content::disk(1 << 20, 5);
+    fs::write(folder.path().join("disk.raw"), noise).unwrap();
+    qemu::line("img convert -c -f raw -O qcow2 disk.raw t.qcow2", folder.path());
+    for at in ["64k", "320k", "640k"] {
+        let write = format!("write -P 7 {at} 128k");
+        qemu::run("qemu-io", &["-f", "qcow2", "-c", &write, "t.qcow2"], folder.path());
+    }
+    let base = open(&folder.path().join("t.qcow2"));
+    let source = Source {
+        base: Some(&base),
+        ..plain_source(&base)
+    };
+    let path = folder.path().join("out.qcow2");
+    let stats = pack(&source, &path, &RewriteOptions::default());
+    let image = open(&path);
+    let is_plain = |image: &Qcow2Image, index| matches!(image.cluster(index).unwrap(), Cluster::Plain { .. });
+    let written = [1, 2, 5, 6, 10, 11];
+    for index in 0..base.cluster_count() {
+        let is_noise = is_plain(&base, index) && !written.contains(&index);
+        assert_eq!(is_plain(&image, index), is_noise, "{index}");
+    }
+    assert!(stats.plain > 0 && written.iter().all(|index| is_plain(&base, *index)));
+    assert_eq!(qemu::raw_of(&path), qemu::raw_of(&folder.path().join("t.qcow2")));
+}
+
 #[test]
 fn stale_bytes_behind_a_stream_do_not_travel() {
     let folder = matrix::folder();

@@ -130,6 +130,8 @@ fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
         base,
         input: args.input.options(),
         plan,
+        // Of an overlay nobody expects that it takes as long as reading its base.
+        digest_base: !args.output.thin || args.json || args.receipt.is_some(),
         output,
         wipe_free: args.wipe_free,
         scratch: args.scratch.clone(),

@@ -107,7 +107,8 @@ fn has_other_content(before: &Snapshot, after: &Snapshot) -> bool {
 /// What a run did, in a few lines.
 pub(crate) fn summary(receipt: &Receipt) -> String {
     let mut rows = vec![row("base", &base_text(receipt))];
-    rows.push(row("", &format!("sha256 {}", receipt.base.sha256)));
+    let digest = receipt.base.sha256.iter();
+    rows.extend(digest.map(|digest| row("", &format!("sha256 {digest}"))));
     let guest = &receipt.guest;
     rows.push(row("guest", guest.name.as_deref().unwrap_or(&guest.os)));
     rows.push(row("clock", &format!("{} UTC", date_and_time(receipt.reference_time))));
@@ -191,11 +192,15 @@ fn count_text(changes: &[Change]) -> String {
     format!("{added} added, {modified} modified, {removed} deleted")
 }
 
-/// `/ by imgctl and ext4-view, /boot by imgctl`.
+/// `/ by imgctl and ext4-view, /boot by imgctl`; what a reader left out is said with it.
 fn verified_text(verified_by: &[VerifierRecord]) -> String {
-    let mut readers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut readers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for record in verified_by {
-        readers.entry(&record.mount).or_default().push(&record.reader);
+        let reader = match &record.note {
+            None => record.reader.clone(),
+            Some(note) => format!("{} in part ({note})", record.reader),
+        };
+        readers.entry(&record.mount).or_default().push(reader);
     }
     let mounts: Vec<String> = readers
         .iter()

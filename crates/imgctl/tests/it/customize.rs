@@ -232,7 +232,7 @@ fn damaged_images_are_told_from_other_failures() {
         "customize half.qcow2 -r golden.yaml -o golden.qcow2",
         12,
         str![[r#"
-error: cannot read the partition table of half.qcow2
+error: cannot find the partitions of half.qcow2
 caused by: cannot read the partition table
 caused by: the image is damaged at offset 201326080
 caused by: the cluster of the guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
@@ -245,7 +245,7 @@ caused by: the cluster of the guest at offset 0xbff0000 is damaged: the file end
         12,
         str![[r#"
 error: no operating system was found in the image
-hint: a root has an /etc folder and an os-release file; the image has the unpartitioned disk (unknown)
+hint: a root has an /etc folder and an os-release file; the image has no partition table, and what it holds is: unknown
 
 "#]],
     );
@@ -271,7 +271,7 @@ fn a_step_that_cannot_be_done_has_its_own_exit_code() {
         CUSTOMIZE,
         20,
         str![[r#"
-error: golden.yaml:3: the step enable-services failed at services.enable[0]
+error: golden.yaml:3: cannot apply services.enable[0]
 caused by: the guest has no unit named no-such-unit.service
 
 "#]],

@@ -221,7 +221,7 @@ caused by: the image header at offset 0x0 is damaged: the file ends within it
         .code(12)
         .stdout_eq("")
         .stderr_eq(str![[r#"
-error: cannot read the partition table of half.qcow2
+error: cannot find the partitions of half.qcow2
 caused by: cannot read the partition table
 caused by: the image is damaged at offset 201326080
 caused by: the cluster of the guest at offset 0xbff0000 is damaged: the file ends before it does; is the image complete?
@@ -250,7 +250,7 @@ fn what_is_no_image_has_no_guest() {
         .stdout_eq("")
         .stderr_eq(str![[r#"
 error: no operating system was found in the image
-hint: a root has an /etc folder and an os-release file; the image has the unpartitioned disk (unknown)
+hint: a root has an /etc folder and an os-release file; the image has no partition table, and what it holds is: unknown
 
 "#]]);
     environment

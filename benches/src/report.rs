@@ -1,0 +1,155 @@
+//! The table for people, and the figures against the targets.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::measure::Cost;
+use crate::memory::MemoryFigure;
+use crate::rounds::ImageFigures;
+
+/// The README's section.
+pub(crate) fn markdown(images: &[ImageFigures], memory: &[MemoryFigure]) -> String {
+    let mut text = String::new();
+    for image in images {
+        image_table(&mut text, image);
+    }
+    for image in images.iter().take(1) {
+        parts(&mut text, image);
+    }
+    if !memory.is_empty() {
+        let figures: Vec<_> = memory
+            .iter()
+            .map(|figure| format!("{}: {}", figure.what, megabytes(figure.peak_bytes)))
+            .collect();
+        let _ = writeln!(text, "Peak memory: {}.\n", figures.join("; "));
+    }
+    let _ = writeln!(
+        text,
+        "Measured by `cargo xtask bench` on {}; medians, the base in the page cache.",
+        machine()
+    );
+    if images.iter().any(|image| image.virt_customize.is_some() && !image.kvm) {
+        text.push_str(
+            "virt-customize ran without KVM here. With KVM, libguestfs's own documentation gives 3 to 5 s for the start\n\
+             of its appliance alone, and the best whole run published is 2 s. It changes an image where it is and packs nothing.\n",
+        );
+    }
+    text
+}
+
+fn image_table(text: &mut String, image: &ImageFigures) {
+    let title = format!("{} ({}), 13 file operations", image.name, megabytes(image.file_bytes));
+    let _ = writeln!(
+        text,
+        "| {title} | wall | CPU | CPU ratio | peak memory |\n|---|---:|---:|---:|---:|"
+    );
+    let mut row = |what: &str, cost: &Cost| {
+        let ratio = cost.cpu.as_secs_f64() / image.customize.cpu.as_secs_f64();
+        let _ = writeln!(
+            text,
+            "| {what} | {} | {} | {ratio:.2} | {} |",
+            seconds(cost.wall),
+            seconds(cost.cpu),
+            megabytes(cost.peak_bytes)
+        );
+    };
+    row("`imgctl customize`", &image.customize);
+    if let Some(cost) = &image.in_memory {
+        row("the same, output in memory", cost);
+    }
+    row("`imgctl customize --thin`", &image.thin);
+    row("`qemu-img convert -c`, which changes nothing", &image.convert);
+    if let Some(cost) = &image.virt_customize {
+        let kind = if image.kvm { "KVM" } else { "without KVM" };
+        row(&format!("`virt-customize`, {kind}"), cost);
+    }
+    text.push('\n');
+}
+
+fn parts(text: &mut String, image: &ImageFigures) {
+    let stages = ["open", "edit", "commit", "verify", "pack", "digest", "publish"];
+    let stages: Vec<_> = stages
+        .iter()
+        .filter_map(|stage| Some(format!("{stage} {} ms", image.stages.get(*stage)?)))
+        .collect();
+    let limits = image.limits;
+    let milliseconds = |time: Duration| time.as_millis();
+    let _ = writeln!(
+        text,
+        "Parts of the run in memory on {}: {}. What the machine needs at least for as many bytes: reading them from the\n\
+         page cache {} ms, copying them {} ms, SHA-256 {} ms, writing them to the disk with fsync {} ms.\n",
+        image.name,
+        stages.join(", "),
+        milliseconds(limits.read),
+        milliseconds(limits.copy),
+        milliseconds(limits.sha256),
+        milliseconds(limits.write),
+    );
+}
+
+/// Each target, whether it is met, and the figure.
+pub(crate) fn against_targets(images: &[ImageFigures], memory: &[MemoryFigure]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut target = |met: bool, text: String| lines.push(format!("{}: {text}", if met { "met   " } else { "MISSED" }));
+    for image in images {
+        let name = &image.name;
+        let cpu = image.customize.cpu.as_secs_f64();
+        target(cpu <= 0.6, format!("{name}: {cpu:.2} s CPU; at most 0.6 s"));
+        let without_disk = image.customize.wall.saturating_sub(image.limits.write).as_secs_f64();
+        target(
+            without_disk <= 0.5,
+            format!("{name}: {without_disk:.2} s wall without the disk's write and fsync; at most 0.5 s"),
+        );
+        if let Some(cost) = &image.in_memory {
+            let wall = cost.wall.as_secs_f64();
+            target(
+                wall <= 0.5,
+                format!("{name}: {wall:.2} s wall with the output in memory; at most 0.5 s"),
+            );
+        }
+        let thin = image.thin.wall.as_secs_f64();
+        target(
+            thin <= 0.1,
+            format!("{name}: {thin:.2} s wall with --thin; at most 0.1 s"),
+        );
+        let ratio = image.convert_cpu_ratio;
+        target(
+            ratio >= 20.0,
+            format!("{name}: {ratio:.1} times less CPU than qemu-img convert -c; at least 20"),
+        );
+        if let Some(cost) = &image.virt_customize {
+            let ratio = cost.wall.as_secs_f64() / image.customize.wall.as_secs_f64();
+            target(
+                ratio >= 25.0,
+                format!("{name}: {ratio:.1} times faster than virt-customize; at least 25 under TCG"),
+            );
+        }
+    }
+    for figure in memory {
+        let peak = megabytes(figure.peak_bytes);
+        target(
+            figure.peak_bytes <= 100_000_000,
+            format!("{}: {peak} at the peak; at most 100 MB", figure.what),
+        );
+    }
+    lines
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.2} s", time.as_secs_f64())
+}
+
+fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes / 1_000_000)
+}
+
+/// The processor, and how many threads it runs.
+fn machine() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = model.map_or("an unknown processor", |(_, model)| model.trim());
+    let count = std::thread::available_parallelism().map_or(1, usize::from);
+    format!("{count} processors ({model})")
+}
