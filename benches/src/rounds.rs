@@ -63,7 +63,7 @@ pub(crate) fn customize(base: &Path, folder: &Path, output: &Path, more: &[&str]
         folder.join(RECIPE),
     ];
     let mut arguments: Vec<_> = paths.into_iter().map(PathBuf::into_os_string).collect();
-    arguments.extend(["--json", "--force", "-o"].map(Into::into));
+    arguments.extend(["--force", "-o"].map(Into::into));
     arguments.push(output.into());
     arguments.extend(more.iter().map(Into::into));
     Ok(Program::new(arguments))
@@ -91,10 +91,10 @@ pub(crate) fn measure(name: &str, folder: &Path, options: &Options) -> Result<Im
         output.as_os_str(),
     ];
     let programs = [
-        Some(customize(&base, folder, &output, &[])?),
+        Some(customize(&base, folder, &output, &["--json"])?),
         in_memory
             .as_ref()
-            .map(|path| customize(&base, folder, path, &[]))
+            .map(|path| customize(&base, folder, path, &["--json"]))
             .transpose()?,
         Some(customize(&base, folder, &output, &["--thin"])?),
         Some(Program::new(convert)),

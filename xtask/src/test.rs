@@ -22,9 +22,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode> {
         .output()
         .is_ok_and(|output| output.status.success());
     let runner: &[&str] = if nextest {
-        &["nextest", "run", "--workspace"]
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
     } else {
-        &["test", "--workspace", "--all-targets"]
+        &["test", "--workspace", "--all-targets", "--no-fail-fast"]
     };
     let mut passed = step(cargo(runner).args(arguments))?;
     if arguments.is_empty() {

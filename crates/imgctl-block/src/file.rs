@@ -36,6 +36,11 @@ impl FileDevice {
         match seek(&self.file, from) {
             Ok(found) => Ok(Some(found)),
             Err(Errno::NXIO) => Ok(None),
+            // Block devices, and a few filesystems, cannot tell: everything is data.
+            Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(match from {
+                SeekFrom::Data(offset) => Some(offset),
+                _ => None,
+            }),
             Err(errno) => Err(Error::Io {
                 action,
                 offset,

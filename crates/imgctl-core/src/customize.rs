@@ -5,7 +5,7 @@ use crate::event::OnEvent;
 use crate::guest::{Change, Guest};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
-use crate::pack::{PackSource, PendingOutput, free_ranges, wipe};
+use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
 use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
@@ -27,20 +27,24 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     let output = options
         .output
         .as_ref()
-        .map(|output| PendingOutput::create(output, &base))
+        .map(|output| PendingOutput::create(output, &base, Target::File))
         .transpose()?;
     let abandon = AtomicBool::new(false);
     let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         // The digest of the base needs nothing from the run, so it goes on beside everything up to the packing.
         let digest_base = || digest_file(base.file(), &base.path, false, &is_over, &|_| {});
-        let thread = std::thread::Builder::new().spawn_scoped(scope, digest_base);
-        let base_digest = || match thread {
-            Ok(thread) => {
-                let joined = thread.join();
-                joined.map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))?
-            }
-            Err(_) => digest_base(),
+        let start = || std::thread::Builder::new().spawn_scoped(scope, digest_base);
+        let thread = options.digest_base.then(start);
+        let base_digest = || {
+            let digested = thread.map(|thread| match thread {
+                Ok(thread) => {
+                    let joined = thread.join();
+                    joined.map_err(|_| Error::new(ErrorKind::Other, "the digest of the base failed"))?
+                }
+                Err(_) => digest_base(),
+            });
+            digested.transpose()
         };
         let baked = run
             .bake(&base)
@@ -182,7 +186,7 @@ impl<'a> Run<'a> {
         &mut self,
         base: &BaseImage,
         baked: Baked,
-        base_digest: impl FnOnce() -> Result<FileDigests>,
+        base_digest: impl FnOnce() -> Result<Option<FileDigests>>,
         output: Option<PendingOutput<'_>>,
     ) -> Result<Receipt> {
         let packed = match output {
@@ -224,7 +228,7 @@ impl<'a> Run<'a> {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
             dry_run: output.is_none(),
             reference_time: baked.now.seconds,
-            base: base_record(base, &baked.disk, &base_digest),
+            base: base_record(base, &baked.disk, base_digest),
             output,
             guest: baked.guest,
             changes: baked.changes,
@@ -248,13 +252,13 @@ impl<'a> Run<'a> {
     }
 }
 
-fn base_record(base: &BaseImage, disk: &Disk, digest: &FileDigests) -> BaseRecord {
+fn base_record(base: &BaseImage, disk: &Disk, digest: Option<FileDigests>) -> BaseRecord {
     BaseRecord {
         path: base.path.display().to_string(),
         format: base.format().to_string(),
         format_detected: base.format_detected,
         file_bytes: base.file_bytes(),
         virtual_bytes: disk.overlay.len_bytes(),
-        sha256: digest.sha256.clone(),
+        sha256: digest.map(|digest| digest.sha256),
     }
 }

@@ -14,6 +14,8 @@ pub enum Stage {
     Commit,
     /// Reading back what was changed.
     Verify,
+    /// Reading two images side by side.
+    Compare,
     /// Writing the output.
     Pack,
     /// Its digests.
@@ -31,6 +33,7 @@ impl Stage {
             Self::Edit => "edit",
             Self::Commit => "commit",
             Self::Verify => "verify",
+            Self::Compare => "compare",
             Self::Pack => "pack",
             Self::Digest => "digest",
             Self::Publish => "publish",

@@ -1,7 +1,8 @@
 //! Opens a disk image, changes the guest inside, and packs a new image.
 //!
 //! Two calls do the work: [`customize`] and [`inspect`]; [`open_guest`] gives a guest to read from. What they do on the
-//! way is told by [`Event`]s; what they did is told by the [`Receipt`].
+//! way is told by [`Event`]s; what they did is told by the [`Receipt`]. For images as such there are [`convert`],
+//! [`compare`], [`info`] and [`check`].
 //!
 //! # Invariants
 //! - The base is never written, and a run fails if it changed meanwhile.
@@ -10,12 +11,15 @@
 //!
 //! Deliberately absent: the recipe's syntax (`imgctl-recipe`), terminals and exit statuses (`imgctl`).
 
+mod compare;
+mod convert;
 mod customize;
 mod disk;
 mod error;
 mod event;
 pub mod guest;
 mod image;
+mod info;
 mod inspect;
 mod options;
 mod pack;
@@ -25,13 +29,17 @@ pub mod steps;
 mod testing;
 mod verify;
 
+pub use compare::{CompareOptions, Comparison, Difference, compare};
+pub use convert::{ConvertRecord, InputRecord, convert};
 pub use customize::customize;
 pub use disk::{OpenedGuest, open_guest};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
 pub use image::ImageFormat;
+pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
+pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
-pub use options::{CustomizeOptions, InputOptions, OutputOptions};
+pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, VerifierRecord,
 };

@@ -1,6 +1,7 @@
 //! What a caller asks for.
 
 use crate::ImageFormat;
+use imgctl_qcow2::Compat;
 use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Plan};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -16,6 +17,10 @@ pub struct InputOptions {
     pub force_share: bool,
     /// The number of the partition that holds the guest's root; `None` finds it.
     pub root: Option<u32>,
+    /// The folders in and below which backing and data files may be opened; without any, none are.
+    pub allow_backing: Vec<PathBuf>,
+    /// The format of backing files for images that do not name it. It is never guessed.
+    pub backing_format: Option<ImageFormat>,
 }
 
 /// Where and how an image is written.
@@ -29,6 +34,12 @@ pub struct OutputOptions {
     pub format: OutputFormat,
     /// The compression of qcow2 clusters; `None`: zlib at its default level.
     pub compression: Option<Compression>,
+    /// The cluster size of qcow2; `None`: 64 KiB.
+    pub cluster_bytes: Option<u64>,
+    /// The version of qcow2.
+    pub compat: Compat,
+    /// Compress every cluster anew, also those that could be copied as they are.
+    pub recompress: bool,
     /// Write only what changed, as an overlay of the base.
     pub thin: bool,
     /// Digests to write beside it.
@@ -46,6 +57,8 @@ pub struct CustomizeOptions {
     pub plan: Plan,
     /// What is written; `None` is a dry run.
     pub output: Option<OutputOptions>,
+    /// Digest the base, for the receipt: all of it is read once, beside the other work.
+    pub digest_base: bool,
     /// Make every free block of the guest's filesystems zero, not only those freed by this run.
     pub wipe_free: bool,
     /// The folder of the scratch file; `None`: beside the output, or beside the base in a dry run.
@@ -56,5 +69,24 @@ pub struct CustomizeOptions {
     /// filesystems record of themselves.
     pub reference_time: Option<i64>,
     /// Set it to end the run early; nothing is left behind then.
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// What [`convert`](crate::convert) does.
+#[derive(Clone, Debug)]
+pub struct ConvertOptions {
+    /// The image to read.
+    pub image: PathBuf,
+    /// How it is opened.
+    pub input: InputOptions,
+    /// What is written. `thin` is not possible here.
+    pub output: OutputOptions,
+    /// Leave out what clean ext4 and FAT filesystems do not use.
+    pub sparsify: bool,
+    /// Leave out what swap partitions hold; their headers stay.
+    pub drop_swap: bool,
+    /// Worker threads; `None`: one per processor. The output does not depend on it.
+    pub threads: Option<NonZeroUsize>,
+    /// Set it to end the run early.
     pub cancel: Arc<AtomicBool>,
 }

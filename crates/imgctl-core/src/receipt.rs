@@ -42,8 +42,9 @@ pub struct BaseRecord {
     pub file_bytes: u64,
     /// The disk's length in bytes.
     pub virtual_bytes: u64,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of the file, lower-case hex, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
 }
 
 /// The output image.

@@ -20,6 +20,26 @@ impl<'a> BitWriter<'a> {
         }
     }
 
+    /// A writer that goes on where this one is, and that this one is to [`resume`](Self::resume) from.
+    pub(crate) fn reborrow(&mut self) -> BitWriter<'_> {
+        BitWriter {
+            out: &mut *self.out,
+            at: self.at,
+            bits: self.bits,
+            count: self.count,
+        }
+    }
+
+    /// Where the next bit goes, and the bits that are not out yet.
+    pub(crate) fn state(&self) -> (usize, u64, u32) {
+        (self.at, self.bits, self.count)
+    }
+
+    /// Goes on from the state of a writer that was reborrowed from this one.
+    pub(crate) fn resume(&mut self, (at, bits, count): (usize, u64, u32)) {
+        (self.at, self.bits, self.count) = (at, bits, count);
+    }
+
     /// Adds the lowest `count` bits of `bits`, whose others are zero. No more than 56 bits between two flushes.
     #[inline(always)]
     pub(crate) fn put(&mut self, bits: u64, count: u32) {

@@ -289,25 +289,38 @@ impl Coded {
     }
 }
 
-fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], writer: &mut BitWriter<'_>) {
+fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], outer: &mut BitWriter<'_>) {
     let coded = Coded::of(lengths);
+    // A writer of its own stays in registers.
+    let mut inner = outer.reborrow();
+    let writer = &mut inner;
     let put = |writer: &mut BitWriter<'_>, entry: u32| {
         writer.put(u64::from(entry & 0x00ff_ffff), entry >> 24);
     };
     let mut rest = input;
     for sequence in sequences {
-        let (literals, behind) = rest.split_at(usize::from(sequence.literals));
-        let mut triples = literals.chunks_exact(3);
-        for triple in &mut triples {
-            for &literal in triple {
-                put(writer, coded.literals[usize::from(literal)]);
+        let run = usize::from(sequence.literals);
+        let (literals, behind) = rest.split_at(run);
+        match rest.first_chunk::<3>() {
+            // Three are looked up whatever the number, which nobody could guess; those too many have no bits.
+            Some(&[first, second, third]) if run <= 3 => {
+                let only_if = |wanted: usize, literal: u8| {
+                    coded.literals[usize::from(literal)] & u32::from(run <= wanted).wrapping_sub(1)
+                };
+                put(writer, only_if(0, first));
+                put(writer, only_if(1, second));
+                put(writer, only_if(2, third));
+                writer.flush();
             }
-            writer.flush();
+            _ => {
+                for three in literals.chunks(3) {
+                    for &literal in three {
+                        put(writer, coded.literals[usize::from(literal)]);
+                    }
+                    writer.flush();
+                }
+            }
         }
-        for &literal in triples.remainder() {
-            put(writer, coded.literals[usize::from(literal)]);
-        }
-        writer.flush();
         if sequence.slot == NO_MATCH {
             rest = behind;
             continue;
@@ -324,4 +337,6 @@ fn write_coded(lengths: &Lengths, input: &[u8], sequences: &[Sequence], writer: 
     }
     put(writer, coded.end);
     writer.flush();
+    let state = inner.state();
+    outer.resume(state);
 }

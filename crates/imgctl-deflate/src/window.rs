@@ -32,7 +32,7 @@ pub(crate) struct Window {
     head3: Box<[u16; 1 << HASH3_BITS]>,
     /// The last place where four bytes with this hash began.
     head4: Box<[u16; 1 << HASH4_BITS]>,
-    /// From each place of the window, how far back (less 1) the place before it with the same hash of four bytes is.
+    /// Of each place of the window, the place before it with the same hash of four bytes.
     back: Box<[u16; WINDOW]>,
 }
 
@@ -69,8 +69,7 @@ impl Window {
         load4(&self.ring, at)
     }
 
-    /// Remembers `position` and returns the place with the same three bytes, and how far back (less 1) the one with the
-    /// same four; both are guesses.
+    /// Remembers `position` and returns the places with the same three bytes and with the same four; both are guesses.
     #[inline(always)]
     fn enter(&mut self, position: usize, bytes: u32) -> (u16, u16) {
         let place = position as u16;
@@ -78,9 +77,8 @@ impl Window {
         let hash4 = bytes.wrapping_mul(0x9e37_79b1) >> (32 - HASH4_BITS);
         let before3 = std::mem::replace(&mut self.head3[hash3 as usize], place);
         let before4 = std::mem::replace(&mut self.head4[hash4 as usize], place);
-        let back = place.wrapping_sub(before4).wrapping_sub(1);
-        self.back[position % WINDOW] = back;
-        (before3, back)
+        self.back[position % WINDOW] = before4;
+        (before3, before4)
     }
 
     /// Remembers the positions from `start` to `end`.
@@ -98,21 +96,22 @@ impl Window {
     pub(crate) fn longest(&mut self, position: usize, exceed: usize, limit: usize, nice: usize, depth: u32) -> Match {
         let place = position as u16;
         let bytes = self.load4(place, 0);
-        let (before3, back) = self.enter(position, bytes);
+        let (before3, before4) = self.enter(position, bytes);
         let reach = position.min(WINDOW);
         let mut best = Match {
             length: exceed,
             distance: 0,
         };
-        let mut distance = usize::from(back) + 1;
+        let mut candidate = before4;
         if exceed < MIN_MATCH {
             // Everything is looked at before one branch decides: whether a position is a literal is a coin toss, and each
             // question more would be guessed wrong as often.
             let distance3 = usize::from(place.wrapping_sub(before3));
             let same3 = (self.load4(before3, 0) ^ bytes) << 8 == 0;
             let hit3 = (distance3.wrapping_sub(1) < reach) & same3;
-            let first = self.load4(place.wrapping_sub(distance as u16), 0);
-            let hit4 = (distance <= reach) & (first == bytes);
+            let distance4 = usize::from(place.wrapping_sub(before4));
+            let same4 = self.load4(before4, 0) == bytes;
+            let hit4 = (distance4.wrapping_sub(1) < reach) & same4;
             if !(hit3 | hit4) {
                 return best;
             }
@@ -129,11 +128,14 @@ impl Window {
         }
         let nice = nice.min(limit);
         let mut wanted = self.load4(place, (to_exceed - MIN_MATCH) as u8);
+        let mut nearer = 0;
         for _ in 0..depth {
-            if distance > reach {
+            let distance = usize::from(place.wrapping_sub(candidate));
+            // Further back than the place before, but not too far: stale places lead nowhere.
+            if distance.wrapping_sub(nearer + 1) >= reach - nearer {
                 break;
             }
-            let candidate = place.wrapping_sub(distance as u16);
+            nearer = distance;
             if self.load4(candidate, (to_exceed - MIN_MATCH) as u8) == wanted {
                 let length = self.common_length(candidate, place).min(limit);
                 if length > to_exceed {
@@ -145,7 +147,7 @@ impl Window {
                     wanted = self.load4(place, (to_exceed - MIN_MATCH) as u8);
                 }
             }
-            distance += usize::from(self.back[usize::from(candidate) % WINDOW]) + 1;
+            candidate = self.back[usize::from(candidate) % WINDOW];
         }
         best
     }
@@ -153,9 +155,9 @@ impl Window {
     /// How many bytes are the same at two places, up to 258.
     #[inline(always)]
     fn common_length(&self, one: u16, other: u16) -> usize {
-        for ahead in (0..MAX_MATCH).step_by(8) {
-            let at_one = load8(&self.ring, usize::from(one) + ahead);
-            let different = at_one ^ load8(&self.ring, usize::from(other) + ahead);
+        for ahead in (0..MAX_MATCH).step_by(16) {
+            let at_one = load16(&self.ring, usize::from(one) + ahead);
+            let different = at_one ^ load16(&self.ring, usize::from(other) + ahead);
             if different != 0 {
                 return (ahead + different.trailing_zeros() as usize / 8).min(MAX_MATCH);
             }
@@ -172,10 +174,10 @@ fn load4(ring: &[u8; RING + MIRROR], at: usize) -> u32 {
 }
 
 #[inline(always)]
-fn load8(ring: &[u8; RING + MIRROR], at: usize) -> u64 {
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&ring[at..at + 8]);
-    u64::from_le_bytes(bytes)
+fn load16(ring: &[u8; RING + MIRROR], at: usize) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&ring[at..at + 16]);
+    u128::from_le_bytes(bytes)
 }
 
 impl std::fmt::Debug for Window {

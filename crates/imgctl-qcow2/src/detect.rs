@@ -13,7 +13,7 @@ pub enum ForeignFormat {
     Vmdk,
     /// VirtualBox's VDI.
     Vdi,
-    /// Microsoft's VHD (dynamic; a fixed one has its mark at the end only).
+    /// Microsoft's VHD, dynamic or fixed.
     Vhd,
     /// Microsoft's VHDX.
     Vhdx,
@@ -98,6 +98,13 @@ pub fn detect_foreign(first: &[u8]) -> Option<ForeignFormat> {
         let at = first.get(*offset..)?;
         at.starts_with(magic).then_some(*format)
     })
+}
+
+/// Whether a file that ends in `last` (its last [`PROBE_BYTES`]) is a VHD of fixed size: a disk as it is, and a footer.
+#[must_use]
+pub fn is_fixed_vhd(last: &[u8]) -> bool {
+    // The disk's type stands at 60: 2 is fixed, and a dynamic one has its mark at the start too.
+    last.len() == PROBE_BYTES && last.starts_with(b"conectix") && last.get(60..64) == Some(&[0, 0, 0, 2])
 }
 
 fn is_qcow1(first: &[u8]) -> bool {

@@ -1,7 +1,8 @@
 //! A reader and a compressed writer for qcow2 disk images.
 //!
 //! [`Qcow2Image`] reads the guest's disk as an [`imgctl_block::BlockRead`] and shows where each cluster is stored.
-//! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file.
+//! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file. [`check`] tells whether an image holds
+//! together, [`allocation`] and [`snapshots`] what it holds.
 //!
 //! ```
 //! use imgctl_block::MemoryDevice;
@@ -27,22 +28,34 @@
 //! - The same source and options give the same bytes, whatever the number of threads; what was written is read back.
 //! - Unknown incompatible features are refused by name.
 //!
-//! Deliberately absent: writing in place, internal snapshots other than being read past, and encryption.
+//! A cluster that begins past the file's end is refused, where qemu reads zeros: that is what an incomplete download looks
+//! like. A stream that is copied is not decoded again; a damaged base entry can cut its neighbour's stream, so a base in
+//! doubt is to be checked first, or rewritten without passthrough.
+//!
+//! Deliberately absent: writing in place, internal snapshots other than being listed, repairs, and encryption.
 
+mod allocation;
 mod cache;
+mod check;
 mod codec;
 mod detect;
 mod error;
 mod format;
 mod reader;
 mod rewrite;
+mod snapshots;
 mod summary;
 mod writer;
 
+pub use allocation::{Allocation, allocation};
+pub use check::{CheckReport, Finding, FindingKind, check};
 pub use codec::Codec;
-pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, probe};
+pub use detect::{ForeignFormat, PROBE_BYTES, detect_foreign, is_fixed_vhd, probe};
 pub use error::{Error, Result};
 pub use format::tables::Cluster;
 pub use reader::{ExternalFiles, Qcow2Image};
-pub use rewrite::{Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw};
+pub use rewrite::{
+    Compat, Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw,
+};
+pub use snapshots::{Snapshot, snapshots};
 pub use summary::{BackingFile, Summary};

@@ -251,7 +251,7 @@ impl Qcow2Image {
 
     fn truncated(&self, index: u64) -> Error {
         Error::Damaged {
-            structure: "cluster at guest",
+            structure: "cluster of the guest",
             offset: index * self.cluster_bytes(),
             problem: "the file ends before it does; is the image complete?",
         }
@@ -489,6 +489,17 @@ fn check_range(device_bytes: u64, offset: u64, length: u64) -> imgctl_block::Res
             device_bytes,
         }),
     }
+}
+
+/// Reads `length` bytes, of which those past the file's end are zeros, as qemu reads tables.
+pub(crate) fn read_padded(file: &dyn BlockRead, offset: u64, length: usize) -> Result<Vec<u8>> {
+    let available = file.len_bytes().saturating_sub(offset).min(length as u64) as usize;
+    let mut bytes = match available {
+        0 => Vec::new(),
+        available => file.read_vec(offset, available)?,
+    };
+    bytes.resize(length, 0);
+    Ok(bytes)
 }
 
 fn read_l1(file: &dyn BlockRead, header: &Header) -> Result<Vec<u64>> {

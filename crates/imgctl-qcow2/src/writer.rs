@@ -7,7 +7,8 @@ use crate::format::{refcount, tables};
 use crate::{BackingFile, Codec, Error, Result};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::FileExt;
+use std::io;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 
 /// How many bytes are gathered before they are written.
 const PENDING_BYTES: usize = 1 << 20;
@@ -18,6 +19,8 @@ pub(crate) struct Form {
     pub(crate) geometry: Geometry,
     pub(crate) virtual_bytes: u64,
     pub(crate) codec: Codec,
+    /// 2 or 3.
+    pub(crate) version: u32,
     pub(crate) backing: Option<BackingFile>,
 }
 
@@ -226,11 +229,7 @@ impl<'a> ImageWriter<'a> {
         let stream_end = self.stream_next.next_multiple_of(SECTOR_BYTES);
         let ends_in_stream = self.stream_next.next_multiple_of(size) == self.end;
         let file_bytes = if ends_in_stream { stream_end } else { self.end };
-        self.file.set_len(file_bytes).map_err(|source| Error::Output {
-            action: "set the length of",
-            offset: file_bytes,
-            source,
-        })?;
+        set_length(self.file, file_bytes)?;
         Ok(Written {
             file_bytes,
             entries_digest: self.digest.finish(),
@@ -343,7 +342,7 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
         Codec::Zstd => INCOMPATIBLE_COMPRESSION,
     };
     let header = Header {
-        version: 3,
+        version: form.version,
         geometry: form.geometry,
         virtual_bytes: form.virtual_bytes,
         crypt_method: 0,
@@ -352,6 +351,7 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
         refcount_table_offset: size,
         refcount_table_clusters: places.refcount_table_clusters as u32,
         snapshots: 0,
+        snapshots_offset: 0,
         incompatible,
         compatible: 0,
         autoclear: 0,
@@ -373,6 +373,23 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
         });
     }
     Ok(bytes)
+}
+
+/// Sets the length of a file; a block device has the length it has.
+pub(crate) fn set_length(file: &File, bytes: u64) -> Result<()> {
+    let failed = |source| Error::Output {
+        action: "set the length of",
+        offset: bytes,
+        source,
+    };
+    if is_block_device(file).map_err(failed)? {
+        return Ok(());
+    }
+    file.set_len(bytes).map_err(failed)
+}
+
+pub(crate) fn is_block_device(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.file_type().is_block_device())
 }
 
 fn write_all(file: &File, bytes: &[u8], offset: u64) -> Result<()> {

@@ -1,7 +1,7 @@
 //! The command line, and the way from it to an exit code.
 
 use crate::command_error::CommandResult;
-use crate::commands::{cat, customize, inspect, ls, recipe};
+use crate::commands::{cat, check, compare, convert, customize, info, inspect, ls, recipe};
 use crate::ui::Ui;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -39,6 +39,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
+    Convert(convert::ConvertArgs),
+    Compare(compare::CompareArgs),
+    Info(info::InfoArgs),
+    Check(check::CheckArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
     Recipe(recipe::RecipeCommand),
@@ -46,17 +50,24 @@ enum Command {
 
 /// Runs one command line to its end.
 pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    let is_check = arguments.get(1).is_some_and(|command| command == "check");
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version go to standard output; nobody is left to be told when that is gone.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(match u8::try_from(error.exit_code()) {
+                Ok(0) => 0,
+                // There 2 means a damaged image.
+                _ if is_check => check::EXIT_INCOMPLETE,
+                code => code.unwrap_or(2),
+            });
         }
     };
     let ui = Ui;
     match dispatch(&ui, &cli.command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             error.report(&ui);
             ExitCode::from(error.kind.exit_code())
@@ -64,14 +75,20 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn dispatch(ui: &Ui, command: &Command) -> CommandResult {
+/// Returns the exit code of a command that did what it was asked for: some answer with it.
+fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
     match command {
-        Command::Customize(args) => customize::customize(ui, args),
-        Command::Inspect(args) => inspect::inspect(ui, args),
-        Command::Ls(args) => ls::ls(ui, args),
-        Command::Cat(args) => cat::cat(ui, args),
-        Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args),
+        Command::Customize(args) => customize::customize(ui, args)?,
+        Command::Inspect(args) => inspect::inspect(ui, args)?,
+        Command::Ls(args) => ls::ls(ui, args)?,
+        Command::Cat(args) => cat::cat(ui, args)?,
+        Command::Convert(args) => convert::convert(ui, args)?,
+        Command::Compare(args) => return compare::compare(ui, args),
+        Command::Info(args) => info::info(ui, args)?,
+        Command::Check(args) => return check::check(ui, args),
+        Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args)?,
     }
+    Ok(0)
 }
 
 #[cfg(test)]

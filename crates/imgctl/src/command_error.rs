@@ -103,6 +103,11 @@ impl CommandError {
         self
     }
 
+    /// Whether the user ended the run.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        self.kind == CommandErrorKind::Core(imgctl_core::ErrorKind::Cancelled)
+    }
+
     /// Tells the user.
     pub(crate) fn report(&self, ui: &Ui) {
         if self.kind == CommandErrorKind::BrokenPipe {

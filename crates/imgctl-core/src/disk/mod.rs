@@ -5,7 +5,7 @@ mod engine;
 mod inspect;
 
 pub(crate) use assemble::{Assembly, MountPoint, assemble};
-pub(crate) use engine::Access;
+pub(crate) use engine::{Access, open as open_filesystem};
 pub(crate) use inspect::{inspect_image, mount_records};
 
 use crate::guest::Guest;

@@ -1,9 +1,11 @@
 //! The base image: opened read-only, watched, never written.
 
+mod chain;
 mod identity;
 mod lock;
 
 use crate::{Error, ErrorKind, InputOptions, Result};
+use chain::{Chain, Member};
 use identity::Identity;
 use imgctl_block::{BlockRead, FileDevice};
 use imgctl_qcow2::Qcow2Image;
@@ -39,6 +41,8 @@ pub(crate) struct BaseImage {
     pub(crate) disk: BaseDisk,
     file: Arc<FileDevice>,
     identity: Identity,
+    /// The files of its backing chain, and data files.
+    members: Vec<Member>,
 }
 
 /// The disk inside the base image.
@@ -51,24 +55,15 @@ pub(crate) enum BaseDisk {
 impl BaseImage {
     /// Opens the image at `path` and holds qemu's locks on it, so that no program starts writing meanwhile.
     pub(crate) fn open(path: &Path, options: &InputOptions) -> Result<Self> {
-        let file = File::open(path).map_err(|source| {
-            Error::new(ErrorKind::Other, format!("cannot open the image {}", path.display())).with_source(source)
-        })?;
-        let identity = Identity::of(&file, path)?;
-        if !options.force_share {
-            lock::hold_shared(&file, path)?;
-        }
-        let file = Arc::new(FileDevice::new(file).map_err(|source| unreadable(path, source))?);
+        let (file, identity) = open_file(path, options)?;
         let (format, format_detected) = match options.format {
             Some(format) => (format, false),
             None => (detect(&file, path)?, true),
         };
+        let mut chain = Chain::new(options)?;
         let disk = match format {
             ImageFormat::Raw => BaseDisk::Raw(file.clone()),
-            ImageFormat::Qcow2 => {
-                let image = Qcow2Image::open(file.clone()).map_err(|source| qcow2_error(path, source))?;
-                BaseDisk::Qcow2(Arc::new(image))
-            }
+            ImageFormat::Qcow2 => BaseDisk::Qcow2(Arc::new(chain.open(file.clone(), path)?)),
         };
         Ok(Self {
             path: path.to_owned(),
@@ -76,6 +71,7 @@ impl BaseImage {
             disk,
             file,
             identity,
+            members: chain.members,
         })
     }
 
@@ -95,14 +91,17 @@ impl BaseImage {
         self.file.len_bytes()
     }
 
-    /// Fails if the file is no longer the one that was opened, or was written since.
+    /// Fails if the file, or one that it needs, is no longer the one that was opened, or was written since.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
-        self.identity.check(self.file.file(), &self.path)
+        self.identity.check(self.file.file(), &self.path)?;
+        self.members
+            .iter()
+            .try_for_each(|member| member.identity.check(member.file.file(), &member.path))
     }
 
-    /// Whether `path` names this very file, by whatever way.
+    /// Whether `path` names this very file or one that it needs, by whatever way.
     pub(crate) fn is_same_file(&self, path: &Path) -> bool {
-        self.identity.is_that_of(path)
+        self.identity.is_that_of(path) || self.members.iter().any(|member| member.identity.is_that_of(path))
     }
 }
 
@@ -124,6 +123,42 @@ impl BaseDisk {
     }
 }
 
+/// An image file whose content nobody asks for: other files it may need are not opened.
+#[derive(Debug)]
+pub(crate) struct LooseImage {
+    pub(crate) file: Arc<FileDevice>,
+    pub(crate) format: ImageFormat,
+    pub(crate) format_detected: bool,
+}
+
+impl LooseImage {
+    /// Opens the file at `path` with qemu's locks.
+    pub(crate) fn open(path: &Path, options: &InputOptions) -> Result<Self> {
+        let (file, _) = open_file(path, options)?;
+        let (format, format_detected) = match options.format {
+            Some(format) => (format, false),
+            None => (detect(&file, path)?, true),
+        };
+        Ok(Self {
+            file,
+            format,
+            format_detected,
+        })
+    }
+}
+
+fn open_file(path: &Path, options: &InputOptions) -> Result<(Arc<FileDevice>, Identity)> {
+    let file = File::open(path).map_err(|source| {
+        Error::new(ErrorKind::Other, format!("cannot open the image {}", path.display())).with_source(source)
+    })?;
+    let identity = Identity::of(&file, path)?;
+    if !options.force_share {
+        lock::hold_shared(&file, path)?;
+    }
+    let file = FileDevice::new(file).map_err(|source| unreadable(path, source))?;
+    Ok((Arc::new(file), identity))
+}
+
 /// The format of an image, by its first bytes. What is no known image format is raw.
 fn detect(file: &FileDevice, path: &Path) -> Result<ImageFormat> {
     let length = usize::try_from(file.len_bytes())
@@ -139,7 +174,11 @@ fn detect(file: &FileDevice, path: &Path) -> Result<ImageFormat> {
     if imgctl_qcow2::probe(&first) {
         return Ok(ImageFormat::Qcow2);
     }
-    match imgctl_qcow2::detect_foreign(&first) {
+    let foreign = match imgctl_qcow2::detect_foreign(&first) {
+        None if ends_as_fixed_vhd(file, path)? => Some(imgctl_qcow2::ForeignFormat::Vhd),
+        foreign => foreign,
+    };
+    match foreign {
         None => Ok(ImageFormat::Raw),
         Some(foreign) => Err(Error::new(
             ErrorKind::Image,
@@ -149,6 +188,17 @@ fn detect(file: &FileDevice, path: &Path) -> Result<ImageFormat> {
     }
 }
 
+/// Such a file is a disk as it is, with a footer that would become a part of the guest's disk.
+fn ends_as_fixed_vhd(file: &FileDevice, path: &Path) -> Result<bool> {
+    let Some(start) = file.len_bytes().checked_sub(imgctl_qcow2::PROBE_BYTES as u64) else {
+        return Ok(false);
+    };
+    let last = file
+        .read_vec(start, imgctl_qcow2::PROBE_BYTES)
+        .map_err(|source| unreadable(path, source))?;
+    Ok(imgctl_qcow2::is_fixed_vhd(&last))
+}
+
 fn unreadable(path: &Path, source: imgctl_block::Error) -> Error {
     Error::new(ErrorKind::Other, format!("cannot read the image {}", path.display())).with_source(source)
 }
@@ -156,11 +206,10 @@ fn unreadable(path: &Path, source: imgctl_block::Error) -> Error {
 fn qcow2_error(path: &Path, source: imgctl_qcow2::Error) -> Error {
     use imgctl_qcow2::Error as Qcow2Error;
     let hint = match &source {
-        Qcow2Error::BackingFile { .. } => Some(
-            "an image that names other files could read any file of this host; make it self-contained first: \
-             qemu-img convert -O qcow2 IN OUT",
+        Qcow2Error::BackingFile { .. } | Qcow2Error::DataFile { .. } => Some(
+            "an image that names other files could read any file of this host; if this one may, say where they may lie \
+             with --allow-backing DIR, or make it self-contained first: qemu-img convert -O qcow2 IN OUT",
         ),
-        Qcow2Error::DataFile { .. } => Some("make the image self-contained first: qemu-img convert -O qcow2 IN OUT"),
         Qcow2Error::NotQcow2 => Some("leave out --input-format to have the format detected"),
         _ => None,
     };

@@ -1,7 +1,7 @@
 //! Digests of whole files.
 
 use crate::{Error, ErrorKind, Result};
-use imgctl_block::{BlockRead, FileDevice};
+use imgctl_block::BlockRead;
 use sha2::{Digest, Sha256, Sha512};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ pub(crate) struct FileDigests {
 
 /// Reads the whole of `file` once; `progress` is told the bytes done.
 pub(crate) fn digest_file(
-    file: &FileDevice,
+    file: &dyn BlockRead,
     path: &Path,
     with_sha512: bool,
     is_cancelled: &dyn Fn() -> bool,
@@ -75,6 +75,7 @@ pub(crate) fn checksum_line(digest: &str, file_name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use imgctl_block::FileDevice;
     use std::io::Write as _;
 
     #[test]

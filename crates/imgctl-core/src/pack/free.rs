@@ -34,7 +34,8 @@ pub(crate) fn wipe(overlay: &Overlay, free: &[Range<u64>]) -> Result<()> {
     Ok(())
 }
 
-fn merge(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+/// Joins ranges that touch. They are sorted by their start.
+pub(crate) fn merge(ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut merged: Vec<Range<u64>> = Vec::with_capacity(ranges.len());
     for range in ranges.into_iter().filter(|range| !range.is_empty()) {
         match merged.last_mut() {

@@ -1,17 +1,18 @@
 //! From the overlay to a published image: pack, digest, publish.
 
+mod device;
 pub(crate) mod digest;
 mod free;
 pub(crate) mod publish;
 
-pub(crate) use free::{free_ranges, wipe};
+pub(crate) use free::{free_ranges, merge, wipe};
 
 use crate::event::OnEvent;
 use crate::image::BaseImage;
 use crate::receipt::{ClusterRecord, OutputRecord};
 use crate::{Error, ErrorKind, Event, OutputOptions, Result, Stage};
 use digest::{FileDigests, checksum_line, digest_file};
-use imgctl_block::{BlockRead, FileDevice, Overlay};
+use imgctl_block::{BlockRead, FileDevice, Overlay, Slice};
 use imgctl_qcow2::{BackingFile, RawOptions, RewriteOptions, Source, rewrite, write_raw};
 use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat};
 use publish::{PendingFile, check_free};
@@ -20,6 +21,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+const DEFAULT_CLUSTER_BYTES: u64 = 64 << 10;
+
 /// An output that has its place but no content yet.
 #[derive(Debug)]
 pub(crate) struct PendingOutput<'a> {
@@ -27,6 +30,15 @@ pub(crate) struct PendingOutput<'a> {
     image: PendingFile,
     /// The base as the output's backing file, when only the changes are written.
     backing: Option<BackingFile>,
+}
+
+/// What an output may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Target {
+    /// A file only.
+    File,
+    /// A block device too, with `force`.
+    FileOrDevice,
 }
 
 /// What is packed.
@@ -42,7 +54,7 @@ pub(crate) struct PackSource<'a> {
 
 impl<'a> PendingOutput<'a> {
     /// Checks everything that can be checked before the work, and takes the place in the output's folder.
-    pub(crate) fn create(options: &'a OutputOptions, base: &BaseImage) -> Result<Self> {
+    pub(crate) fn create(options: &'a OutputOptions, base: &BaseImage, target: Target) -> Result<Self> {
         if base.is_same_file(&options.path) {
             return Err(Error::new(
                 ErrorKind::Usage,
@@ -56,6 +68,13 @@ impl<'a> PendingOutput<'a> {
                 format!("the output {} is a directory", options.path.display()),
             ));
         }
+        if device::is_block_device(&options.path) {
+            return Ok(Self {
+                image: device::open(options, target)?,
+                backing: None,
+                options,
+            });
+        }
         if !options.force {
             for path in published_paths(options) {
                 check_free(&path)?;
@@ -68,8 +87,17 @@ impl<'a> PendingOutput<'a> {
         })
     }
 
+    /// Whether it is a block device, which is written in place.
+    pub(crate) fn is_device(&self) -> bool {
+        self.image.is_device()
+    }
+
     /// Writes the image.
     pub(crate) fn pack(self, source: &PackSource<'_>) -> Result<Packed<'a>> {
+        if self.is_device() {
+            let disk_bytes = source.overlay.len_bytes();
+            device::clear(self.image.file(), self.options, disk_bytes, source.cancel)?;
+        }
         let dirty = source.overlay.dirty_ranges();
         let content = Source {
             content: source.overlay,
@@ -92,38 +120,58 @@ impl<'a> PendingOutput<'a> {
                     progress: Some(&progress),
                     cancel: Some(source.cancel),
                 };
-                write_raw(&content, file, &options).map(|_| ClusterRecord::default())
+                write_raw(&content, file, &options).map(|stats| (ClusterRecord::default(), stats.file_bytes))
             }
             OutputFormat::Qcow2 => {
                 let options = RewriteOptions {
                     compression: compression(self.options.compression),
+                    cluster_bytes: self.options.cluster_bytes.unwrap_or(DEFAULT_CLUSTER_BYTES),
+                    compat: self.options.compat,
+                    passthrough: !self.options.recompress,
                     threads: threads(source.threads),
                     backing: self.backing.clone(),
                     progress: Some(&progress),
                     cancel: Some(source.cancel),
-                    ..RewriteOptions::default()
                 };
-                rewrite(&content, file, &options).map(|stats| ClusterRecord {
-                    copied: stats.copied,
-                    compressed: stats.compressed,
-                    plain: stats.plain,
-                    free: stats.dropped_free,
-                    zero: stats.zero,
+                rewrite(&content, file, &options).map(|stats| {
+                    let clusters = ClusterRecord {
+                        copied: stats.copied,
+                        compressed: stats.compressed,
+                        plain: stats.plain,
+                        free: stats.dropped_free,
+                        zero: stats.zero,
+                    };
+                    (clusters, stats.file_bytes)
                 })
             }
         };
-        let clusters = packed.map_err(|source| match source {
-            imgctl_qcow2::Error::Cancelled => crate::customize::cancelled(),
-            source => {
-                let what = format!("cannot write the image {}", self.options.path.display());
-                Error::new(ErrorKind::Other, what).with_source(source)
-            }
-        })?;
+        let (clusters, file_bytes) = packed.map_err(|source| self.cannot_write(source))?;
         Ok(Packed {
             virtual_bytes: source.overlay.len_bytes(),
             output: self,
             clusters,
+            file_bytes,
         })
+    }
+
+    fn cannot_write(&self, source: imgctl_qcow2::Error) -> Error {
+        use imgctl_qcow2::Error as Qcow2Error;
+        let kind = match &source {
+            Qcow2Error::Cancelled if self.is_device() => {
+                let what = format!(
+                    "interrupted; the device {} is half written",
+                    self.options.path.display()
+                );
+                return Error::new(ErrorKind::Cancelled, what);
+            }
+            Qcow2Error::Cancelled => return crate::customize::cancelled(),
+            Qcow2Error::InvalidOption { .. } => ErrorKind::Usage,
+            Qcow2Error::Damaged { .. } | Qcow2Error::BadStream { .. } => ErrorKind::Image,
+            Qcow2Error::Device(imgctl_block::Error::Damaged { .. }) => ErrorKind::Image,
+            _ => ErrorKind::Other,
+        };
+        let what = format!("cannot write the image {}", self.options.path.display());
+        Error::new(kind, what).with_source(source)
     }
 }
 
@@ -185,6 +233,7 @@ pub(crate) struct Packed<'a> {
     output: PendingOutput<'a>,
     clusters: ClusterRecord,
     virtual_bytes: u64,
+    file_bytes: u64,
 }
 
 impl<'a> Packed<'a> {
@@ -203,8 +252,8 @@ impl<'a> Packed<'a> {
     pub(crate) fn digest(self, cancel: &AtomicBool, on_event: OnEvent<'_>) -> Result<Digested<'a>> {
         let options = self.output.options;
         let image = &self.output.image;
-        let file = open_again(image.file(), &options.path)?;
-        let total = file.len_bytes();
+        let total = self.file_bytes;
+        let file = open_again(image.file(), total, &options.path)?;
         let with_sha512 = options.checksums.contains(&ChecksumKind::Sha512);
         let progress = |done| {
             on_event(Event::Progress {
@@ -226,11 +275,7 @@ impl<'a> Packed<'a> {
             }
             Ok(digests)
         })?;
-        Ok(Digested {
-            packed: self,
-            digests,
-            file_bytes: total,
-        })
+        Ok(Digested { packed: self, digests })
     }
 }
 
@@ -239,7 +284,6 @@ impl<'a> Packed<'a> {
 pub(crate) struct Digested<'a> {
     packed: Packed<'a>,
     digests: FileDigests,
-    file_bytes: u64,
 }
 
 impl Digested<'_> {
@@ -249,7 +293,9 @@ impl Digested<'_> {
         let output = self.packed.output;
         let options = output.options;
         let mut checksums = Vec::new();
-        for kind in &options.checksums {
+        // Nothing is put beside a device.
+        let kinds = options.checksums.iter().filter(|_| !output.image.is_device());
+        for kind in kinds {
             checksums.push(self.digests.pending_file(*kind, &options.path)?);
         }
         for checksum in checksums {
@@ -264,7 +310,7 @@ impl Digested<'_> {
             }
             .to_owned(),
             compression: compression_name(options).to_owned(),
-            file_bytes: self.file_bytes,
+            file_bytes: self.packed.file_bytes,
             virtual_bytes: self.packed.virtual_bytes,
             sha256: self.digests.sha256,
             sha512: self.digests.sha512,
@@ -322,12 +368,15 @@ fn compression_name(options: &OutputOptions) -> &'static str {
     }
 }
 
-fn open_again(file: &std::fs::File, path: &Path) -> Result<FileDevice> {
+/// The image's bytes for reading; a block device goes on behind them.
+fn open_again(file: &std::fs::File, length: u64, path: &Path) -> Result<Slice<FileDevice>> {
     let failed = |source: imgctl_block::Error| {
         Error::new(ErrorKind::Other, format!("cannot read {}", path.display())).with_source(source)
     };
     let copy = file.try_clone().map_err(|source| {
         Error::new(ErrorKind::Other, format!("cannot open {} again", path.display())).with_source(source)
     })?;
-    FileDevice::new(copy).map_err(failed)
+    FileDevice::new(copy)
+        .and_then(|file| Slice::new(file, 0, length))
+        .map_err(failed)
 }

@@ -9,10 +9,13 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 /// A file under way to its name. Dropped before [`publish`](Self::publish), it leaves nothing behind.
+///
+/// A block device has its name already and is written in place, so it is not atomic at all.
 #[derive(Debug)]
 pub(crate) struct PendingFile {
     target: PathBuf,
     file: File,
+    is_device: bool,
     /// The name it has until then, on filesystems where a file cannot be without one.
     interim: Option<Interim>,
 }
@@ -39,6 +42,7 @@ impl PendingFile {
             Ok(fd) => Ok(Self {
                 target: target.to_owned(),
                 file: fd.into(),
+                is_device: false,
                 interim: None,
             }),
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
@@ -48,11 +52,36 @@ impl PendingFile {
                 Ok(Self {
                     target: target.to_owned(),
                     file: fd.into(),
+                    is_device: false,
                     interim: Some(Interim(path)),
                 })
             }
             Err(errno) => Err(cannot_create(target, errno)),
         }
+    }
+
+    /// Opens a block device that nobody uses (it is not mounted, nor part of another device).
+    pub(crate) fn open_device(target: &Path) -> Result<Self> {
+        let flags = OFlags::RDWR | OFlags::CLOEXEC | OFlags::EXCL;
+        let fd = rustix::fs::open(target, flags, Mode::empty()).map_err(|errno| {
+            let error = Error::new(ErrorKind::Other, format!("cannot open the device {}", target.display()));
+            match errno {
+                Errno::BUSY => error.with_hint("it is in use: unmount it, or take it out of what uses it, first"),
+                _ => error,
+            }
+            .with_source(std::io::Error::from(errno))
+        })?;
+        Ok(Self {
+            target: target.to_owned(),
+            file: fd.into(),
+            is_device: true,
+            interim: None,
+        })
+    }
+
+    /// Whether this is a block device.
+    pub(crate) fn is_device(&self) -> bool {
+        self.is_device
     }
 
     /// The file, open for reading and writing.
@@ -73,6 +102,9 @@ impl PendingFile {
 
     /// Gives the file its name. What had the name is replaced only with `replace`.
     pub(crate) fn publish(self, replace: bool) -> Result<()> {
+        if self.is_device {
+            return Ok(());
+        }
         let failed = |errno: Errno| match errno {
             Errno::EXIST => exists(&self.target),
             errno => Error::new(

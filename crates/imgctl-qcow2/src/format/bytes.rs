@@ -1,5 +1,10 @@
 //! Big-endian numbers at an offset of a buffer.
 
+pub(crate) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    let field = bytes.get(offset..)?.first_chunk()?;
+    Some(u16::from_be_bytes(*field))
+}
+
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> Option<u32> {
     let field = bytes.get(offset..)?.first_chunk()?;
     Some(u32::from_be_bytes(*field))

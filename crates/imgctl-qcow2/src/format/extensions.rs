@@ -1,6 +1,6 @@
 //! Header extensions: a list of (type, length, data padded to 8 bytes) after the header.
 
-use super::bytes::u32_at;
+use super::bytes::{u32_at, u64_at};
 use crate::{Error, Result};
 
 const END: u32 = 0;
@@ -21,8 +21,19 @@ pub(crate) struct Extensions {
     pub(crate) feature_names: Vec<FeatureName>,
     /// How many persistent bitmaps there are.
     pub(crate) bitmaps: u32,
+    /// The directory of the bitmaps.
+    pub(crate) bitmap_directory: Option<Area>,
+    /// The header of the encryption.
+    pub(crate) encryption_header: Option<Area>,
     /// Types that nothing here knows; they may be ignored.
     pub(crate) unknown: Vec<u32>,
+}
+
+/// A range of the file that an extension names.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Area {
+    pub(crate) offset: u64,
+    pub(crate) bytes: u64,
 }
 
 /// A row of the feature name table.
@@ -70,9 +81,16 @@ impl Extensions {
             DATA_FILE => self.data_file = Some(text(data)),
             FEATURE_NAMES => self.feature_names = data.chunks_exact(48).map(feature_name).collect(),
             BITMAPS if data.len() < 24 => return Err("the bitmaps extension is too short"),
-            BITMAPS => self.bitmaps = u32_at(data, 0).unwrap_or(0),
+            BITMAPS => {
+                self.bitmaps = u32_at(data, 0).unwrap_or(0);
+                let area = u64_at(data, 16).zip(u64_at(data, 8));
+                self.bitmap_directory = area.map(|(offset, bytes)| Area { offset, bytes });
+            }
             // The header's crypt_method says whether it means anything.
-            ENCRYPTION => {}
+            ENCRYPTION => {
+                let area = u64_at(data, 0).zip(u64_at(data, 8));
+                self.encryption_header = area.map(|(offset, bytes)| Area { offset, bytes });
+            }
             _ => self.unknown.push(kind),
         }
         Ok(())

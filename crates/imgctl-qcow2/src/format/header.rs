@@ -46,6 +46,7 @@ pub(crate) struct Header {
     pub(crate) refcount_table_offset: u64,
     pub(crate) refcount_table_clusters: u32,
     pub(crate) snapshots: u32,
+    pub(crate) snapshots_offset: u64,
     pub(crate) incompatible: u64,
     pub(crate) compatible: u64,
     pub(crate) autoclear: u64,
@@ -110,6 +111,7 @@ impl Header {
             refcount_table_offset: fields.refcount_table_offset,
             refcount_table_clusters: fields.refcount_table_clusters,
             snapshots: fields.snapshots,
+            snapshots_offset: fields.snapshots_offset,
             incompatible: fields.incompatible,
             compatible: fields.compatible,
             autoclear: fields.autoclear,
@@ -130,7 +132,7 @@ impl Header {
         }
     }
 
-    /// The header as bytes, extensions and backing file name included. Only version 3 is written.
+    /// The header as bytes, extensions and backing file name included. In version 2 what only version 3 has is left out.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut extensions = Vec::new();
         if let Some(format) = &self.extensions.backing_format {
@@ -138,7 +140,8 @@ impl Header {
         }
         extensions.extend_from_slice(&[0; 8]);
         let name = self.backing_file.as_deref().unwrap_or_default().as_bytes();
-        let after = u64::from(WRITTEN_BYTES).saturating_add(u64::try_from(extensions.len()).unwrap_or(u64::MAX));
+        let header_bytes = if self.version < 3 { V2_BYTES } else { WRITTEN_BYTES };
+        let after = u64::from(header_bytes).saturating_add(u64::try_from(extensions.len()).unwrap_or(u64::MAX));
         let name_offset = if name.is_empty() { 0 } else { after };
         let name_bytes = u32::try_from(name.len()).unwrap_or(u32::MAX);
         let mut bytes = MAGIC.to_vec();
@@ -153,12 +156,14 @@ impl Header {
         bytes.extend_from_slice(&self.refcount_table_offset.to_be_bytes());
         bytes.extend_from_slice(&self.refcount_table_clusters.to_be_bytes());
         bytes.extend_from_slice(&[0; 12]); // no snapshots
-        bytes.extend_from_slice(&self.incompatible.to_be_bytes());
-        bytes.extend_from_slice(&self.compatible.to_be_bytes());
-        bytes.extend_from_slice(&self.autoclear.to_be_bytes());
-        bytes.extend_from_slice(&self.refcount_order.to_be_bytes());
-        bytes.extend_from_slice(&WRITTEN_BYTES.to_be_bytes());
-        bytes.extend_from_slice(&[self.codec.compression_type(), 0, 0, 0, 0, 0, 0, 0]);
+        if self.version >= 3 {
+            bytes.extend_from_slice(&self.incompatible.to_be_bytes());
+            bytes.extend_from_slice(&self.compatible.to_be_bytes());
+            bytes.extend_from_slice(&self.autoclear.to_be_bytes());
+            bytes.extend_from_slice(&self.refcount_order.to_be_bytes());
+            bytes.extend_from_slice(&header_bytes.to_be_bytes());
+            bytes.extend_from_slice(&[self.codec.compression_type(), 0, 0, 0, 0, 0, 0, 0]);
+        }
         bytes.extend(extensions);
         bytes.extend_from_slice(name);
         bytes
@@ -178,6 +183,7 @@ struct Fields {
     refcount_table_offset: u64,
     refcount_table_clusters: u32,
     snapshots: u32,
+    snapshots_offset: u64,
     incompatible: u64,
     compatible: u64,
     autoclear: u64,
@@ -200,6 +206,7 @@ impl Fields {
             refcount_table_offset: u64_at(bytes, 48)?,
             refcount_table_clusters: u32_at(bytes, 56)?,
             snapshots: u32_at(bytes, 60)?,
+            snapshots_offset: u64_at(bytes, 64)?,
             incompatible: 0,
             compatible: 0,
             autoclear: 0,
@@ -345,6 +352,7 @@ mod tests {
             refcount_table_offset: 0x10000,
             refcount_table_clusters: 1,
             snapshots: 0,
+            snapshots_offset: 0,
             incompatible: 0,
             compatible: 0,
             autoclear: 0,
@@ -361,6 +369,9 @@ mod tests {
         assert_eq!(Header::parse(&expected.encode()).unwrap(), expected);
         expected.backing_file = Some("base image.qcow2".to_owned());
         expected.extensions.backing_format = Some("qcow2".to_owned());
+        expected.version = 2;
+        assert_eq!(Header::parse(&expected.encode()).unwrap(), expected);
+        expected.version = 3;
         expected.codec = Codec::Zstd;
         expected.incompatible = INCOMPATIBLE_COMPRESSION;
         assert_eq!(Header::parse(&expected.encode()).unwrap(), expected);

@@ -8,8 +8,10 @@
 )]
 
 pub(crate) mod address;
+pub(crate) mod bitmaps;
 pub(crate) mod bytes;
 pub(crate) mod extensions;
 pub(crate) mod header;
 pub(crate) mod refcount;
+pub(crate) mod snapshots;
 pub(crate) mod tables;

@@ -3,9 +3,9 @@
 use super::address::{Geometry, SECTOR_BYTES};
 use crate::{Error, Result};
 
-const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
-const COPIED: u64 = 1 << 63;
-const COMPRESSED: u64 = 1 << 62;
+pub(crate) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
+pub(crate) const COPIED: u64 = 1 << 63;
+pub(crate) const COMPRESSED: u64 = 1 << 62;
 const ALL_ZEROS: u64 = 1;
 
 /// Where the bytes of a guest cluster are.
@@ -109,7 +109,7 @@ fn compressed_offset_bits(cluster_bits: u32) -> u32 {
     70_u32.saturating_sub(cluster_bits)
 }
 
-fn parse_compressed(entry: u64, cluster_bits: u32) -> Cluster {
+pub(crate) fn parse_compressed(entry: u64, cluster_bits: u32) -> Cluster {
     let offset_bits = compressed_offset_bits(cluster_bits);
     let offset_mask = 1_u64.wrapping_shl(offset_bits).wrapping_sub(1);
     let more = (entry & COMPRESSED.wrapping_sub(1)).wrapping_shr(offset_bits);

@@ -68,6 +68,16 @@ impl Compression {
     }
 }
 
+/// Which readers an image is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Compat {
+    /// Version 2: qemu before 1.1 too.
+    V2,
+    /// Version 3: qemu 1.1 (2012) and later.
+    #[default]
+    V3,
+}
+
 /// What the image is to be.
 #[derive(Clone)]
 pub struct RewriteOptions<'a> {
@@ -75,6 +85,8 @@ pub struct RewriteOptions<'a> {
     pub compression: Compression,
     /// The cluster size: a power of two from 512 B to 2 MiB.
     pub cluster_bytes: u64,
+    /// The version of the format. Version 2 has neither zstd nor overlays with zero clusters.
+    pub compat: Compat,
     /// How many threads compress; at least 1 does.
     pub threads: usize,
     /// Makes an overlay: only dirty clusters are written, the rest stays with this file, which must hold what
@@ -93,6 +105,7 @@ impl Default for RewriteOptions<'_> {
         Self {
             compression: Compression::Zlib(6),
             cluster_bytes: 64 << 10,
+            compat: Compat::V3,
             threads: 1,
             backing: None,
             passthrough: true,
@@ -107,6 +120,7 @@ impl fmt::Debug for RewriteOptions<'_> {
         f.debug_struct("RewriteOptions")
             .field("compression", &self.compression)
             .field("cluster_bytes", &self.cluster_bytes)
+            .field("compat", &self.compat)
             .field("threads", &self.threads)
             .field("backing", &self.backing)
             .field("passthrough", &self.passthrough)
@@ -156,9 +170,10 @@ impl RewriteStats {
     }
 }
 
-/// Writes a qcow2 image of `source` to `file`, which must be empty and open for reading too.
+/// Writes a qcow2 image of `source` to `file`, which must be empty (a block device: all zeros) and open for reading too.
 ///
-/// The same source and options give the same bytes for any number of threads. Before this returns, the image's tables
+/// The same source and options give the same bytes for any number of threads; without a base, the same content and free
+/// ranges do, whatever the source calls a hole. Before this returns, the image's tables
 /// and every cluster that was not copied have been read back and compared. The file is neither synced nor renamed.
 pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -> Result<RewriteStats> {
     let geometry = check_options(options)?;
@@ -169,12 +184,19 @@ pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -
         ..*source
     };
     let plan = || Plan::new(&source, geometry, codec, thin);
-    let reserve = plan().reserve()?;
+    let mut reserve = plan().reserve()?;
     let total = reserve.clusters * geometry.cluster_bytes();
+    if source.base.is_none() && !thin {
+        reserve = plan().reserve_by_content()?;
+    }
     let form = Form {
         geometry,
         virtual_bytes: source.content.len_bytes().next_multiple_of(512),
         codec: codec.unwrap_or(Codec::Zlib),
+        version: match options.compat {
+            Compat::V2 => 2,
+            Compat::V3 => 3,
+        },
         backing: options.backing.clone(),
     };
     let (work_sender, work) = unbounded();
@@ -223,6 +245,19 @@ fn check_options(options: &RewriteOptions<'_>) -> Result<Geometry> {
             value: level.to_string(),
             remedy: "zlib has 1 to 9, zstd has 1 to 19",
         });
+    }
+    if options.compat == Compat::V2 {
+        let needs_version_3 = |what: &str| Error::InvalidOption {
+            what: "compat 0.10",
+            value: what.to_owned(),
+            remedy: "it needs compat 1.1",
+        };
+        if options.compression.codec() == Some(Codec::Zstd) {
+            return Err(needs_version_3("an image compressed with zstd"));
+        }
+        if options.backing.is_some() {
+            return Err(needs_version_3("an image that holds only the changes"));
+        }
     }
     Ok(geometry)
 }

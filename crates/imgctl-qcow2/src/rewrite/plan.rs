@@ -2,6 +2,7 @@
 
 use crate::format::address::Geometry;
 use crate::rewrite::Source;
+use crate::rewrite::worker::is_zero;
 use crate::writer::Reserve;
 use crate::{Cluster, Codec, Qcow2Image, Result};
 use imgctl_block::{BlockRead, Extent, ExtentKind};
@@ -94,6 +95,29 @@ impl<'a> Plan<'a> {
                 }
             }
             reserve.clusters += run.count;
+        }
+        Ok(reserve)
+    }
+
+    /// The room to set aside by what the disk holds, whatever its source calls a hole: the same for equal disks.
+    ///
+    /// Reads the disk up to the first cluster of each L2 table that is not all zeros.
+    pub(crate) fn reserve_by_content(mut self) -> Result<Reserve> {
+        let per_table = self.geometry.clusters_per_l2();
+        let mut reserve = Reserve::default();
+        let mut bytes = vec![0; self.geometry.cluster_bytes() as usize];
+        while let Some(run) = self.next_cluster()? {
+            let (start, end) = self.bytes(run.first);
+            let content = &mut bytes[..(end - start) as usize];
+            self.source.content.read_at(start, content)?;
+            if is_zero(content) {
+                continue;
+            }
+            let l1_index = self.geometry.l1_index(run.first);
+            let table_end = (l1_index + 1).saturating_mul(per_table).min(self.end);
+            reserve.l1_indexes.push(l1_index);
+            reserve.clusters += table_end - l1_index * per_table;
+            self.next = table_end;
         }
         Ok(reserve)
     }

@@ -2,6 +2,7 @@
 
 use crate::rewrite::Source;
 use crate::rewrite::worker::is_zero;
+use crate::writer::set_length;
 use crate::{Error, Result};
 use imgctl_block::ExtentKind;
 use std::fmt;
@@ -44,15 +45,11 @@ pub struct RawStats {
     pub stored_bytes: u64,
 }
 
-/// Writes the disk to `file`, which must be empty and open for reading too: a sparse file without the pages that are
+/// Writes the disk to `file`, which must be empty (a block device: all zeros) and open for reading too: a sparse file without the pages that are
 /// free or all zeros. What was written has been read back and compared when this returns.
 pub fn write_raw(source: &Source<'_>, file: &File, options: &RawOptions<'_>) -> Result<RawStats> {
     let total = source.content.len_bytes();
-    file.set_len(total).map_err(|source| Error::Output {
-        action: "set the length of",
-        offset: total,
-        source,
-    })?;
+    set_length(file, total)?;
     let shared = Shared {
         source,
         file,
@@ -100,11 +97,15 @@ impl Shared<'_> {
                 return;
             }
             let end = (start + CHUNK_BYTES).min(total);
-            if let Err(error) = self.copy(start, end) {
-                self.fail(start, error);
-                return;
-            }
-            let done = self.done.fetch_add(end - start, Ordering::Relaxed) + (end - start);
+            let skipped = match self.copy(start, end) {
+                Ok(hole_end) => self.skip_to(hole_end),
+                Err(error) => {
+                    self.fail(start, error);
+                    return;
+                }
+            };
+            let now = end - start + skipped;
+            let done = self.done.fetch_add(now, Ordering::Relaxed) + now;
             if let Some(progress) = self.options.progress {
                 progress(done, total);
             }
@@ -120,20 +121,38 @@ impl Shared<'_> {
         }
     }
 
-    fn copy(&self, start: u64, end: u64) -> Result<()> {
+    /// Lets nobody look at the chunks that lie wholly before `hole_end`; returns their bytes.
+    fn skip_to(&self, hole_end: u64) -> u64 {
+        let total = self.source.content.len_bytes();
+        let target = match hole_end {
+            hole_end if hole_end >= total => total.next_multiple_of(CHUNK_BYTES),
+            hole_end => hole_end / CHUNK_BYTES * CHUNK_BYTES,
+        };
+        let next = self.next.fetch_max(target, Ordering::Relaxed);
+        target.min(total).saturating_sub(next)
+    }
+
+    /// Copies a chunk; returns where the hole ends that it ends in, else 0.
+    fn copy(&self, start: u64, end: u64) -> Result<u64> {
         if self.options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
             return Err(Error::Cancelled);
         }
         let mut position = start;
         while position < end {
-            let extent = self.source.content.extent_at(position)?.capped(end - position);
-            if extent.kind == ExtentKind::Data {
-                let bytes = self.source.content.read_vec(position, extent.length as usize)?;
-                self.store(position, bytes)?;
+            let extent = self.source.content.extent_at(position)?;
+            if extent.kind == ExtentKind::Hole {
+                position += extent.length;
+                continue;
             }
+            let extent = extent.capped(end - position);
+            let bytes = self.source.content.read_vec(position, extent.length as usize)?;
+            self.store(position, bytes)?;
             position += extent.length;
+            if position >= end {
+                return Ok(0);
+            }
         }
-        Ok(())
+        Ok(position)
     }
 
     /// Writes the pages of `bytes` that hold something.

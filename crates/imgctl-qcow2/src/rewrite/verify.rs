@@ -1,7 +1,7 @@
 //! Reads a finished image's tables back.
 
 use crate::format::refcount;
-use crate::writer::Written;
+use crate::writer::{Written, is_block_device};
 use crate::{Error, ExternalFiles, Qcow2Image, Result};
 use imgctl_block::{BlockRead, FileDevice, MemoryDevice};
 use std::fs::File;
@@ -17,7 +17,8 @@ pub(crate) fn tables(file: &File, written: &Written) -> Result<()> {
     })?;
     let device: Arc<dyn BlockRead> = Arc::new(FileDevice::new(copy)?);
     let differs = |what| Error::VerifyFailed { what, offset: 0 };
-    if device.len_bytes() != written.file_bytes {
+    let is_device = is_block_device(file).unwrap_or(false);
+    if device.len_bytes() != written.file_bytes && !(is_device && device.len_bytes() > written.file_bytes) {
         return Err(differs("the file's length"));
     }
     // Nothing of the backing file is read here.

@@ -1,13 +1,14 @@
 //! `imgctl customize`: arguments and recipe to options, a run, and what is told of it.
 
+use super::output::FormArgs;
 use super::{InputArgs, summary};
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::recipe::ReadRecipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use imgctl_core::{CustomizeOptions, OutputOptions, Receipt};
-use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat, OutputImage, Outputs, Plan};
+use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Plan};
 use std::env;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -72,21 +73,11 @@ struct OutputArgs {
     /// Replace the output if it exists
     #[arg(long)]
     force: bool,
-    /// Format of the output [default: qcow2]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
-    /// Compression of qcow2: zlib, zstd or none, and a level as in zlib:9 [default: zlib]
-    #[arg(long, value_name = "METHOD[:LEVEL]", value_parser = compression)]
-    compress: Option<Compression>,
+    #[command(flatten)]
+    form: FormArgs,
     /// Write only what changed, as a qcow2 that needs the base
     #[arg(long)]
     thin: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Format {
-    Raw,
-    Qcow2,
 }
 
 pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
@@ -139,6 +130,8 @@ fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
         base,
         input: args.input.options(),
         plan,
+        // Of an overlay nobody expects that it takes as long as reading its base.
+        digest_base: !args.output.thin || args.json || args.receipt.is_some(),
         output,
         wipe_free: args.wipe_free,
         scratch: args.scratch.clone(),
@@ -164,34 +157,23 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
         return Err(CommandError::usage("no output is named")
             .hint("name one with -o OUT or in the recipe's `outputs`, or use --dry-run to see what would change"));
     }
-    let wanted = args.format.map(|format| match format {
-        Format::Raw => OutputFormat::Raw,
-        Format::Qcow2 => OutputFormat::Qcow2,
-    });
-    if wanted.or(format).is_none() && path.extension().is_some_and(|extension| extension == "raw") {
-        ui.warning(format_args!(
-            "{} will be a qcow2 image; use --format raw for a raw one",
-            path.display()
-        ));
-    }
-    let format = wanted.or(format).unwrap_or(OutputFormat::Qcow2);
-    if format == OutputFormat::Raw && (args.thin || args.compress.is_some()) {
-        let option = if args.thin { "--thin" } else { "--compress" };
-        return Err(
-            CommandError::usage(format!("{option} cannot be used with a raw output"))
-                .hint("write a qcow2 with --format qcow2, or leave the option out"),
-        );
-    }
+    let form = args.form.resolve(ui, &path, format, args.thin.then_some("--thin"))?;
     Ok(OutputOptions {
-        path,
         force: args.force,
-        format,
-        compression: args.compress.or(compression).filter(|_| format == OutputFormat::Qcow2),
+        format: form.format,
+        compression: form
+            .compression
+            .or(compression)
+            .filter(|_| form.format == OutputFormat::Qcow2),
+        cluster_bytes: form.cluster_bytes,
+        compat: form.compat,
+        recompress: form.recompress,
         thin: args.thin,
         checksums: match outputs.checksums.as_slice() {
             [] => vec![ChecksumKind::Sha256],
             kinds => kinds.to_vec(),
         },
+        path,
     })
 }
 
@@ -236,44 +218,4 @@ fn reference_time() -> CommandResult<Option<i64>> {
             ))
             .hint("set it to seconds since 1970, as `git log -1 --format=%ct` prints them, or unset it")
         })
-}
-
-/// `zlib`, `zstd:19`, `none`.
-fn compression(text: &str) -> Result<Compression, String> {
-    let (name, level) = match text.split_once(':') {
-        Some((name, level)) => (name, Some(level)),
-        None => (text, None),
-    };
-    let (kind, levels) = match name {
-        "zlib" => (CompressionKind::Zlib, 1..=9),
-        "zstd" => (CompressionKind::Zstd, 1..=22),
-        "none" if level.is_none() => (CompressionKind::None, 0..=0),
-        "none" => return Err("`none` has no levels".to_owned()),
-        _ => return Err("the method must be `zlib`, `zstd` or `none`".to_owned()),
-    };
-    let level = level.map(|level| level.parse().ok().filter(|level| levels.contains(level)));
-    match level {
-        Some(None) => Err(format!("levels of {name} are {} to {}", levels.start(), levels.end())),
-        Some(level) => Ok(Compression { kind, level }),
-        None => Ok(Compression { kind, level: None }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn compression_levels_are_checked() {
-        let level = |text| compression(text).map(|compression| compression.level);
-        assert_eq!(level("zlib"), Ok(None));
-        assert_eq!(level("zlib:9"), Ok(Some(9)));
-        assert_eq!(level("zstd:22"), Ok(Some(22)));
-        assert_eq!(level("none"), Ok(None));
-        for text in [
-            "zlib:0", "zlib:10", "zstd:23", "zstd:", "zstd:-1", "none:1", "lz4", "", ":3", "zlib:1:2",
-        ] {
-            assert!(compression(text).is_err(), "{text}");
-        }
-    }
 }

@@ -1,9 +1,14 @@
 //! One file per command: its arguments, and the function that does it.
 
 pub(crate) mod cat;
+pub(crate) mod check;
+pub(crate) mod compare;
+pub(crate) mod convert;
 pub(crate) mod customize;
+pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod ls;
+mod output;
 pub(crate) mod recipe;
 mod summary;
 
@@ -14,9 +19,10 @@ use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
 use imgctl_vfs::GuestPath;
 use serde::Serialize;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 /// How an image is opened, the same for every command.
-#[derive(Args, Clone, Copy, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Input")]
 pub(crate) struct InputArgs {
     /// The image's format, instead of detecting it by content
@@ -28,6 +34,20 @@ pub(crate) struct InputArgs {
     /// Number of the partition that holds the guest's root, where several could
     #[arg(long, value_name = "PARTITION")]
     root: Option<u32>,
+    #[command(flatten)]
+    backing: BackingArgs,
+}
+
+/// Which other files an image may need.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Input")]
+struct BackingArgs {
+    /// Folder in and below which the image's backing and data files may be opened; may be repeated [default: none]
+    #[arg(long, value_name = "DIR")]
+    allow_backing: Vec<PathBuf>,
+    /// Format of backing files, where the image above does not name it
+    #[arg(long, value_name = "FORMAT", requires = "allow_backing")]
+    backing_format: Option<InputFormat>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -36,16 +56,23 @@ enum InputFormat {
     Qcow2,
 }
 
+impl From<InputFormat> for ImageFormat {
+    fn from(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Raw => Self::Raw,
+            InputFormat::Qcow2 => Self::Qcow2,
+        }
+    }
+}
+
 impl InputArgs {
     fn options(&self) -> InputOptions {
-        let format = self.input_format.map(|format| match format {
-            InputFormat::Raw => ImageFormat::Raw,
-            InputFormat::Qcow2 => ImageFormat::Qcow2,
-        });
         InputOptions {
-            format,
+            format: self.input_format.map(ImageFormat::from),
             force_share: self.force_share,
             root: self.root,
+            allow_backing: self.backing.allow_backing.clone(),
+            backing_format: self.backing.backing_format.map(ImageFormat::from),
         }
     }
 }

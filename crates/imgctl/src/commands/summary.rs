@@ -3,7 +3,7 @@
 use super::recipe::plural;
 use crate::ui::{OneLine, columns, date_and_time};
 use imgctl_core::guest::{Change, ChangeKind, Snapshot};
-use imgctl_core::{Receipt, VerifierRecord};
+use imgctl_core::{ConvertRecord, Receipt, VerifierRecord};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 use indicatif::HumanBytes;
 use std::collections::BTreeMap;
@@ -107,7 +107,8 @@ fn has_other_content(before: &Snapshot, after: &Snapshot) -> bool {
 /// What a run did, in a few lines.
 pub(crate) fn summary(receipt: &Receipt) -> String {
     let mut rows = vec![row("base", &base_text(receipt))];
-    rows.push(row("", &format!("sha256 {}", receipt.base.sha256)));
+    let digest = receipt.base.sha256.iter();
+    rows.extend(digest.map(|digest| row("", &format!("sha256 {digest}"))));
     let guest = &receipt.guest;
     rows.push(row("guest", guest.name.as_deref().unwrap_or(&guest.os)));
     rows.push(row("clock", &format!("{} UTC", date_and_time(receipt.reference_time))));
@@ -137,6 +138,34 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
         rows.push(row("warnings", &plural(receipt.warnings.len(), "warning")));
     }
     rows.push(row("time", &time_text(receipt)));
+    columns("", &[], &rows)
+}
+
+/// What a conversion did, in a few lines.
+pub(crate) fn conversion(record: &ConvertRecord) -> String {
+    let (input, output) = (&record.input, &record.output);
+    let format = match output.format.as_str() {
+        "qcow2" => format!("qcow2, {}", output.compression),
+        other => other.to_owned(),
+    };
+    let (file, disk) = (HumanBytes(output.file_bytes), HumanBytes(output.virtual_bytes));
+    let mut rows = vec![
+        row(
+            "input",
+            &format!("{} ({}), {}", input.path, input.format, HumanBytes(input.file_bytes)),
+        ),
+        row(
+            "output",
+            &format!("{} ({format}), {file} for a disk of {disk}", output.path),
+        ),
+        row("", &format!("sha256 {}", output.sha256)),
+    ];
+    if record.free_bytes > 0 {
+        rows.push(row(
+            "left out",
+            &format!("{} that nobody uses", HumanBytes(record.free_bytes)),
+        ));
+    }
     columns("", &[], &rows)
 }
 

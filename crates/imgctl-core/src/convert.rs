@@ -1,0 +1,239 @@
+//! From one image format to another, or to the same one packed anew.
+
+use crate::customize::cancelled;
+use crate::disk::{Access, Disk, describe, is_supported, open_filesystem};
+use crate::event::OnEvent;
+use crate::image::BaseImage;
+use crate::pack::{PackSource, PendingOutput, Target, merge};
+use crate::receipt::{OutputRecord, StageRecord};
+use crate::{ConvertOptions, Error, ErrorKind, Event, Result, Stage};
+use imgctl_block::{BlockDevice, BlockRead, Overlay};
+use imgctl_recipe::OutputFormat;
+use imgctl_vfs::Timestamp;
+use imgctl_volume::{ContentKind, Partition};
+use serde::Serialize;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// A swap header lies in the first page, which has at most this length.
+const SWAP_HEADER_BYTES: u64 = 64 << 10;
+/// The largest cluster: what is dropped is made zero this far from its ends, so that no part of a cluster keeps it.
+const EDGE_BYTES: u64 = 2 << 20;
+
+/// The record of one conversion.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ConvertRecord {
+    /// The version of imgctl that wrote it.
+    pub imgctl: String,
+    /// The image that was read.
+    pub input: InputRecord,
+    /// The image that was written.
+    pub output: OutputRecord,
+    /// What was left out although the input held it: bytes that no filesystem uses, and swap contents.
+    pub free_bytes: u64,
+    /// What people should know.
+    pub warnings: Vec<String>,
+    /// Milliseconds per stage, in order.
+    pub stages: Vec<StageRecord>,
+}
+
+/// The image that was read.
+#[derive(Clone, Debug, Serialize)]
+pub struct InputRecord {
+    /// As it was named.
+    pub path: String,
+    /// `qcow2` or `raw`.
+    pub format: String,
+    /// Whether the format was detected by content rather than given.
+    pub format_detected: bool,
+    /// Its length in bytes.
+    pub file_bytes: u64,
+    /// The disk's length in bytes.
+    pub virtual_bytes: u64,
+}
+
+/// Writes the disk of one image as another image.
+///
+/// On any failure there is no output and nothing else has changed, unless the output is a block device.
+pub fn convert(options: &ConvertOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<ConvertRecord> {
+    let mut run = Run {
+        options,
+        on_event,
+        warnings: Vec::new(),
+        stages: Vec::new(),
+        stage: None,
+    };
+    run.convert()
+}
+
+struct Run<'a> {
+    options: &'a ConvertOptions,
+    on_event: OnEvent<'a>,
+    warnings: Vec<String>,
+    stages: Vec<StageRecord>,
+    stage: Option<(Stage, Instant)>,
+}
+
+impl Run<'_> {
+    fn begin(&mut self, stage: Stage) -> Result<()> {
+        self.end_stage();
+        if self.options.cancel.load(Ordering::Relaxed) {
+            return Err(cancelled());
+        }
+        (self.on_event)(Event::Stage(stage));
+        self.stage = Some((stage, Instant::now()));
+        Ok(())
+    }
+
+    fn end_stage(&mut self) {
+        if let Some((stage, began)) = self.stage.take() {
+            self.stages.push(StageRecord {
+                stage: stage.name().to_owned(),
+                milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+    }
+
+    fn warn(&mut self, warning: String) {
+        (self.on_event)(Event::Warning(warning.clone()));
+        self.warnings.push(warning);
+    }
+
+    fn convert(&mut self) -> Result<ConvertRecord> {
+        self.begin(Stage::Open)?;
+        let base = BaseImage::open(&self.options.image, &self.options.input)?;
+        if self.options.output.thin {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "a conversion has no changes to write alone",
+            ));
+        }
+        let output = PendingOutput::create(&self.options.output, &base, Target::FileOrDevice)?;
+        if output.is_device() {
+            self.warn(format!(
+                "the device {} is written in place: until the end it holds neither the old nor the new disk",
+                self.options.output.path.display()
+            ));
+            if self.options.output.format == OutputFormat::Qcow2 {
+                self.warn(
+                    "the device will hold a qcow2 image, not a bare disk; --format raw writes the disk".to_owned(),
+                );
+            }
+        }
+        let overlay = Arc::new(Overlay::new(base.disk.device()));
+        let free = self.free_ranges(&overlay)?;
+        self.begin(Stage::Pack)?;
+        let packed = output.pack(&PackSource {
+            base: &base,
+            overlay: &overlay,
+            free: &free,
+            threads: self.options.threads,
+            cancel: &self.options.cancel,
+            on_event: self.on_event,
+        })?;
+        base.check_unchanged()?;
+        self.begin(Stage::Digest)?;
+        let digested = packed.digest(&self.options.cancel, self.on_event)?;
+        self.begin(Stage::Publish)?;
+        let output = digested.publish()?;
+        self.end_stage();
+        Ok(ConvertRecord {
+            imgctl: env!("CARGO_PKG_VERSION").to_owned(),
+            input: InputRecord {
+                path: base.path.display().to_string(),
+                format: base.format().to_string(),
+                format_detected: base.format_detected,
+                file_bytes: base.file_bytes(),
+                virtual_bytes: overlay.len_bytes(),
+            },
+            output,
+            free_bytes: free.iter().map(|range| range.end - range.start).sum(),
+            warnings: std::mem::take(&mut self.warnings),
+            stages: std::mem::take(&mut self.stages),
+        })
+    }
+
+    /// What may be left out, as byte ranges of the disk: sorted, merged.
+    fn free_ranges(&mut self, overlay: &Arc<Overlay>) -> Result<Vec<Range<u64>>> {
+        if !self.options.sparsify && !self.options.drop_swap {
+            return Ok(Vec::new());
+        }
+        // A disk of its own, for opening a filesystem may replay its journal, which is no business of a conversion.
+        let disk = match Disk::open(Overlay::new(overlay.clone()), &self.options.image) {
+            Ok(disk) => disk,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+                self.warn(format!(
+                    "nothing is left out: the partition table cannot be read ({cause})"
+                ));
+                return Ok(Vec::new());
+            }
+        };
+        let mut ranges = Vec::new();
+        for (partition, content) in disk.partitions() {
+            if self.options.sparsify && is_supported(content.kind) {
+                ranges.extend(self.free_of(&disk, partition, content.kind)?);
+            }
+            if self.options.drop_swap && content.kind == ContentKind::Swap {
+                let end = partition.start + partition.length;
+                let range = (partition.start + SWAP_HEADER_BYTES).min(end)..end;
+                clear_edges(overlay, &range)?;
+                ranges.push(range);
+            }
+        }
+        ranges.sort_by_key(|range| range.start);
+        Ok(merge(ranges))
+    }
+
+    /// What a filesystem does not use. One that cannot be trusted keeps everything.
+    fn free_of(&mut self, disk: &Disk, partition: &Partition, kind: ContentKind) -> Result<Vec<Range<u64>>> {
+        let device = disk.device(partition)?;
+        // Only a filesystem that may be written is known to be clean, with every feature understood.
+        let free = open_filesystem(kind, device, Timestamp::default(), Access::Write).and_then(|fs| fs.free_ranges());
+        let end = partition.start.saturating_add(partition.length);
+        let replayed = disk
+            .overlay
+            .dirty_ranges()
+            .iter()
+            .any(|range| range.offset < end && partition.start < range.offset + range.length);
+        match free {
+            Ok(_) if replayed => {
+                self.warn(format!(
+                    "the free blocks of {} ({kind}) are kept: its journal was not empty",
+                    describe(partition.number)
+                ));
+                Ok(Vec::new())
+            }
+            Ok(free) => {
+                let start = partition.start;
+                let ranges = free.into_iter().map(|range| {
+                    let on_disk = |offset: u64| start.saturating_add(offset).min(end);
+                    on_disk(range.start)..on_disk(range.end)
+                });
+                Ok(ranges.filter(|range| !range.is_empty()).collect())
+            }
+            Err(error) => {
+                self.warn(format!(
+                    "the free blocks of {} ({kind}) are kept: {error}",
+                    describe(partition.number)
+                ));
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// Makes the range's ends zero. Whole clusters within are left out; this is for those that are only partly within.
+fn clear_edges(overlay: &Overlay, range: &Range<u64>) -> Result<()> {
+    let length = range.end - range.start;
+    let edge = length.min(EDGE_BYTES);
+    for start in [range.start, range.end - edge] {
+        overlay
+            .discard(start, edge)
+            .map_err(|source| Error::new(ErrorKind::Other, "cannot leave out swap contents").with_source(source))?;
+    }
+    Ok(())
+}
