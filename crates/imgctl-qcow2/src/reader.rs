@@ -134,6 +134,10 @@ impl Qcow2Image {
     /// Where the guest cluster `index` is stored. One past the disk's end is [`Cluster::Unallocated`].
     pub fn cluster(&self, index: u64) -> Result<Cluster> {
         let geometry = self.geometry();
+        // A table may still hold entries of what the disk had before it was made smaller.
+        if index >= self.cluster_count() {
+            return Ok(Cluster::Unallocated);
+        }
         let Some(table) = self.table(geometry.l1_index(index))? else {
             return Ok(Cluster::Unallocated);
         };

@@ -79,6 +79,20 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "ext4-wide",
+        about: "thousands of names in a directory and files of hundreds of extents; then as above",
+        judges: "as above",
+        goal: 140,
+        work: seeds(
+            test(
+                "imgctl-ext4",
+                "it",
+                "random::wide_directories_and_fragmented_files_agree_too",
+            ),
+            10,
+        ),
+    },
+    Kind {
         name: "ext4-full",
         about: "a small filesystem that is filled up by random operations; then as above",
         judges: "e2fsck -fn three times, kernel mounts",

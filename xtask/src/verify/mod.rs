@@ -23,7 +23,7 @@ use programs::Programs;
 use report::Header;
 use results::{Outcome, Results};
 use run::Bench;
-use shard::Shard;
+use shard::{Part, Shard};
 
 /// How much, and of what.
 #[derive(Args, Debug)]
@@ -66,10 +66,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "there is no kind called {}; --list has them",
         arguments.only.join(", ")
     );
+    // Several runs may share the work (`--only`), but nobody may begin anew beside another.
     let lock = fs::File::create(folder.join("lock"))?;
-    lock.try_lock().context("another verify runs in this workspace")?;
     // Changes that are not committed have no name: nothing is known of them.
-    let results = Results::open(&folder, &source.commit, arguments.restart || source.is_changed)?;
+    if arguments.restart || source.is_changed {
+        lock.try_lock().context("another verify runs in this workspace")?;
+        Results::forget(&folder, &source.commit)?;
+    } else {
+        lock.try_lock_shared()
+            .context("another verify begins anew in this workspace")?;
+    }
+    let results = Results::open(&folder, &source.commit)?;
     let left: Vec<Shard> = shards
         .iter()
         .filter(|shard| !results.has(&shard.to_string()))
@@ -82,12 +89,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         left.len()
     ));
     let programs = Programs::build(folder.join("bin").join(&source.commit), &left, source.is_changed)?;
-    let bench = Bench::new(programs, folder, source.commit.clone());
+    let needs_images = |shard: &Shard| matches!(shard.part, Part::Test(_) | Part::Boot(_));
+    if arguments.budget != Some(0) && left.iter().any(needs_images) {
+        crate::fixtures::build(&[])?;
+    }
+    let bench = Bench::new(programs, folder.clone(), source.commit.clone());
     let until = arguments
         .budget
         .map(|minutes| begin + Duration::from_secs(minutes * 60));
     work(&bench, &results, left, arguments.jobs, until)?;
-    conclude(&source, &results)
+    // With what others have added in the meantime.
+    conclude(&source, &Results::open(&folder, &source.commit)?)
 }
 
 /// Runs the shards that are left, several at once, until the time is over.

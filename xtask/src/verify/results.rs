@@ -35,33 +35,29 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Reads what is known of `commit` from earlier runs, or forgets it.
-    pub(super) fn open(folder: &Path, commit: &str, restart: bool) -> Result<Self> {
+    /// Reads what is known of `commit`, from earlier runs and from others that go on now.
+    pub(super) fn open(folder: &Path, commit: &str) -> Result<Self> {
         let path = folder.join("results.jsonl");
-        let text = fs::read_to_string(&path).unwrap_or_default();
         let mut known = BTreeMap::new();
-        let mut others = String::new();
-        for line in text.lines() {
-            // A line that was cut off by the end of the process counts as never written.
-            let Ok(value) = serde_json::from_str::<Value>(line) else {
-                continue;
-            };
-            if value.get("commit").and_then(Value::as_str) == Some(commit) {
-                if let (false, Some(shard)) = (restart, value.get("shard").and_then(Value::as_str)) {
-                    known.insert(shard.to_owned(), outcome_of(&value));
-                } else {
-                    continue;
-                }
+        for (value, _) in lines(&path) {
+            let shard = value.get("shard").and_then(Value::as_str);
+            if let (true, Some(shard)) = (is_of(&value, commit), shard) {
+                known.insert(shard.to_owned(), outcome_of(&value));
             }
-            others.push_str(line);
-            others.push('\n');
         }
-        fs::write(&path, others).with_context(|| format!("writing {}", path.display()))?;
         Ok(Self {
             path,
             commit: commit.to_owned(),
             known: Mutex::new(known),
         })
+    }
+
+    /// Takes what is known of `commit` out of the file. Nobody else may be writing to it.
+    pub(super) fn forget(folder: &Path, commit: &str) -> Result<()> {
+        let path = folder.join("results.jsonl");
+        let others = lines(&path).into_iter().filter(|(value, _)| !is_of(value, commit));
+        let others: String = others.map(|(_, line)| line + "\n").collect();
+        fs::write(&path, others).with_context(|| format!("writing {}", path.display()))
     }
 
     pub(super) fn has(&self, shard: &str) -> bool {
@@ -83,10 +79,17 @@ impl Results {
         });
         let mut known = self.lock();
         let mut file = File::options().append(true).create(true).open(&self.path)?;
-        file.write_all(format!("{value}\n").as_bytes())
+        // A line that was cut off stays one of its own.
+        let separator = if self.ends_in_a_line() { "" } else { "\n" };
+        file.write_all(format!("{separator}{value}\n").as_bytes())
             .with_context(|| format!("writing {}", self.path.display()))?;
         known.insert(shard.to_owned(), outcome);
         Ok(())
+    }
+
+    fn ends_in_a_line(&self) -> bool {
+        let text = fs::read(&self.path).unwrap_or_default();
+        text.last().is_none_or(|last| *last == b'\n')
     }
 
     /// Every shard's outcome, by its name.
@@ -98,6 +101,19 @@ impl Results {
         // A map is whole even where a thread that held it has panicked.
         self.known.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// The results in a file. A line that was cut off by the end of its process counts as never written.
+fn lines(path: &Path) -> Vec<(Value, String)> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let lines = text.lines();
+    lines
+        .filter_map(|line| Some((serde_json::from_str(line).ok()?, line.to_owned())))
+        .collect()
+}
+
+fn is_of(value: &Value, commit: &str) -> bool {
+    value.get("commit").and_then(Value::as_str) == Some(commit)
 }
 
 fn outcome_of(value: &Value) -> Outcome {
@@ -134,20 +150,24 @@ mod tests {
             slowest: 700,
             memory: 12,
         };
-        let first = Results::open(folder.path(), "one", false).unwrap();
+        let first = Results::open(folder.path(), "one").unwrap();
         first.add("kind/0..10", outcome.clone()).unwrap();
-        let other = Results::open(folder.path(), "other", false).unwrap();
+        let other = Results::open(folder.path(), "other").unwrap();
         assert!(!other.has("kind/0..10"));
         other.add("kind/0..10", Outcome::default()).unwrap();
         // The process was killed while it wrote.
         let path = folder.path().join("results.jsonl");
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(b"{\"commit\":\"one\",\"sha").unwrap();
+        // The next one begins a line of its own.
+        let again = Results::open(folder.path(), "one").unwrap();
+        again.add("kind/10..20", Outcome::default()).unwrap();
 
-        let again = Results::open(folder.path(), "one", false).unwrap();
+        let again = Results::open(folder.path(), "one").unwrap();
         assert_eq!(again.all().get("kind/0..10"), Some(&outcome));
-        let restarted = Results::open(folder.path(), "one", true).unwrap();
-        assert!(restarted.all().is_empty());
-        assert!(Results::open(folder.path(), "other", false).unwrap().has("kind/0..10"));
+        assert!(again.has("kind/10..20"));
+        Results::forget(folder.path(), "one").unwrap();
+        assert!(Results::open(folder.path(), "one").unwrap().all().is_empty());
+        assert!(Results::open(folder.path(), "other").unwrap().has("kind/0..10"));
     }
 }

@@ -1,7 +1,7 @@
 //! Rounds of random operations: the engine, the model, e2fsck and the kernel agree, whoever wrote last.
 
 use crate::image::{Image, NOW, may_mount};
-use crate::populate::file;
+use crate::populate::{directory, file};
 use crate::tree::{Tree, assert_same, of_engine, of_kernel};
 use crate::writing::commit_and_judge;
 use imgctl_block::MemoryDevice;
@@ -53,6 +53,79 @@ fn random_operations_agree_with_the_model_and_the_kernel() {
             go_on(&image, Some(&model), seed);
         });
     }
+}
+
+/// Directories of thousands of names, which have an index, and files of hundreds of extents, which have a tree.
+#[test]
+fn wide_directories_and_fragmented_files_agree_too() {
+    for seed in tier::seeds(0..4) {
+        tier::case("ext4-wide", seed, Limits::LARGE, || {
+            let image = Image::new(64, &[options(seed), &["-N", "16384"]].concat());
+            let (device, mut fs) = image.open();
+            let mut model = ModelFs::new(NOW);
+            spread(&mut fs, &mut model, &mut Random::new(seed));
+            compare_filesystems(&fs, &model).unwrap();
+            commit(&image, &device, fs);
+            let (_, fresh) = image.open();
+            fresh.verify().unwrap();
+            compare_filesystems(&fresh, &model).unwrap();
+            go_on(&image, Some(&model), seed);
+        });
+    }
+}
+
+/// Applies thousands of operations to both filesystems; their outcomes must be alike.
+fn spread(tested: &mut dyn WriteFs, model: &mut dyn WriteFs, random: &mut Random) {
+    let names = 500 + random.below(2500);
+    let mut both = |random: &mut Random, apply: &dyn Fn(&mut dyn WriteFs, &mut Random) -> imgctl_vfs::Result<()>| {
+        let mut again = random.clone();
+        let outcomes = [apply(tested, random), apply(model, &mut again)].map(|outcome| outcome.map_err(|e| e.kind()));
+        assert_eq!(outcomes[0], outcomes[1]);
+    };
+    for name in [&b"one"[..], b"two"] {
+        both(random, &|fs, _| fs.create(fs.root(), name, &directory()).map(drop));
+    }
+    for _ in 0..2 * names {
+        both(random, &|fs, random| spread_once(fs, random, names));
+    }
+    for name in [&b"long"[..], b"longer"] {
+        both(random, &|fs, random| fragment(fs, random, name));
+    }
+}
+
+fn spread_once(fs: &mut dyn WriteFs, random: &mut Random, names: u64) -> imgctl_vfs::Result<()> {
+    let name = |number: u64| {
+        let length = 4 + (number * 31 % 240) as usize;
+        format!("{number:0length$}").into_bytes()
+    };
+    let mut place = || *random.pick(&[&b"one"[..], b"one", b"two"]);
+    let places = [place(), place()].map(|name| fs.lookup(fs.root(), name).map(Option::unwrap));
+    let [from, to] = places;
+    let (old, new) = (name(random.below(names)), name(random.below(names)));
+    match random.below(10) {
+        0..=5 => {
+            let node = fs.create(from?, &old, &file())?;
+            let length = random.below(3) * random.below(3000);
+            fs.write_at(node, 0, &random.bytes(length as usize))
+        }
+        6 => fs.create(from?, &old, &directory()).map(drop),
+        7 => fs.rename(from?, &old, to?, &new),
+        _ => fs.remove(from?, &old),
+    }
+}
+
+/// Writes that leave gaps and fill some of them, and cuts.
+fn fragment(fs: &mut dyn WriteFs, random: &mut Random, name: &[u8]) -> imgctl_vfs::Result<()> {
+    let node = fs.create(fs.root(), name, &file())?;
+    for _ in 0..1500 {
+        let offset = random.below(3000) * 5000;
+        let length = 1 + random.below(3000) as usize;
+        fs.write_at(node, offset, &random.bytes(length))?;
+        if random.below(300) == 0 {
+            fs.set_len(node, random.below(15_000_000))?;
+        }
+    }
+    Ok(())
 }
 
 /// Files so large that the filesystem fills up, which ends the run.

@@ -204,7 +204,7 @@ impl<'a> Plan<'a> {
                 self.last_stream = Some((cluster, host_offset));
                 Ok(Some(Action::Copy))
             }
-            Cluster::Plain { host_offset } if self.is_among_streams(base, cluster, host_offset)? => {
+            Cluster::Plain { host_offset } if self.is_among_streams(base, cluster, host_offset) => {
                 Ok(Some(Action::Keep))
             }
             _ => Ok(None),
@@ -214,12 +214,12 @@ impl<'a> Plan<'a> {
     /// Whether a plain cluster was written between its compressed neighbours, by a writer that compresses what it can.
     ///
     /// What a guest wrote into the image later lies behind them, and is worth compressing.
-    fn is_among_streams(&mut self, base: &Qcow2Image, cluster: u64, host_offset: u64) -> Result<bool> {
+    fn is_among_streams(&mut self, base: &Qcow2Image, cluster: u64, host_offset: u64) -> bool {
         let Some(before) = self.last_stream else {
-            return Ok(false);
+            return false;
         };
-        let Some(behind) = self.stream_behind(base, cluster)? else {
-            return Ok(false);
+        let Some(behind) = self.stream_behind(base, cluster) else {
+            return false;
         };
         let size = self.geometry.cluster_bytes();
         let disorder = DISORDER * size;
@@ -228,27 +228,28 @@ impl<'a> Plan<'a> {
             to.1 + disorder >= from.1 && to.1.saturating_sub(from.1) <= room
         };
         let here = (cluster, host_offset);
-        Ok(fits(before, here) && fits(here, behind) && fits(before, behind))
+        fits(before, here) && fits(here, behind) && fits(before, behind)
     }
 
     /// The next compressed cluster of the base behind `cluster`.
-    fn stream_behind(&mut self, base: &Qcow2Image, cluster: u64) -> Result<Option<(u64, u64)>> {
+    fn stream_behind(&mut self, base: &Qcow2Image, cluster: u64) -> Option<(u64, u64)> {
         if let Some((found, _)) = self.next_stream
             && found > cluster
         {
-            return Ok(self.next_stream);
+            return self.next_stream;
         }
         self.next_stream = None;
         let limit = self.end.min(cluster.saturating_add(LOOK_AHEAD));
         // Where was looked once, nothing is found again: the whole walk costs one look at each cluster.
         for index in self.looked_at.max(cluster + 1)..limit {
             self.looked_at = index + 1;
-            if let Cluster::Compressed { host_offset, .. } = base.cluster(index)? {
+            // As with a damaged one: whoever reads it is told.
+            if let Ok(Cluster::Compressed { host_offset, .. }) = base.cluster(index) {
                 self.next_stream = Some((index, host_offset));
                 break;
             }
         }
-        Ok(self.next_stream)
+        self.next_stream
     }
 
     /// The bytes of the disk that a cluster holds.

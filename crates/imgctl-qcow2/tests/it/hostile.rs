@@ -3,7 +3,7 @@
 use crate::content::{self, Noise};
 use crate::qemu;
 use imgctl_block::{BlockRead, FileDevice, MemoryDevice};
-use imgctl_qcow2::{Qcow2Image, RewriteOptions, Source, Summary, allocation, check, rewrite, snapshots};
+use imgctl_qcow2::{Cluster, Qcow2Image, RewriteOptions, Source, Summary, allocation, check, rewrite, snapshots};
 use imgctl_testkit::tier::{self, Limits};
 use std::fs;
 use std::path::Path;
@@ -166,6 +166,21 @@ fn mutants_are_refused_or_read_as_qemu_reads_them() {
     }
     let shown = opened > 200 && compared > 40;
     assert!(shown || tier::is_long(), "{opened} opened, {compared} compared");
+}
+
+/// The table of a disk of five clusters has room for more; what an entry there says concerns nobody.
+#[test]
+fn entries_behind_the_end_of_the_disk_are_not_looked_at() {
+    let mut image = seeds().swap_remove(2);
+    let sound = exercise(&image, &mut Noise::new(1)).unwrap();
+    let (l2, _) = targets(&image)[2];
+    for (index, entry) in [(5, 1_u64 << 63 | 0x68800), (19, u64::MAX), (20, 0x0068_8000)] {
+        let at = l2 as usize + 8 * index;
+        image[at..at + 8].copy_from_slice(&entry.to_be_bytes());
+        let opened = Qcow2Image::open(Arc::new(MemoryDevice::from_bytes(image.clone()))).unwrap();
+        assert_eq!(opened.cluster(index as u64).unwrap(), Cluster::Unallocated);
+        assert!(exercise(&image, &mut Noise::new(1)).unwrap() == sound);
+    }
 }
 
 #[test]
