@@ -13,6 +13,7 @@ mod journey;
 mod judges;
 mod kernel;
 mod kill;
+mod populate;
 mod real_images;
 mod receipt;
 mod reset;
