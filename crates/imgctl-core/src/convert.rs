@@ -1,11 +1,11 @@
 //! From one image format to another, or to the same one packed anew.
 
-use crate::customize::cancelled;
 use crate::disk::{Access, Disk, describe, is_supported, open_filesystem};
 use crate::event::OnEvent;
 use crate::image::BaseImage;
 use crate::pack::{PackSource, PendingOutput, Target, merge};
 use crate::receipt::{OutputRecord, StageRecord};
+use crate::stages::Stages;
 use crate::{ConvertOptions, Error, ErrorKind, Event, Result, Stage};
 use imgctl_block::{BlockDevice, BlockRead, Overlay};
 use imgctl_recipe::OutputFormat;
@@ -14,8 +14,6 @@ use imgctl_volume::{ContentKind, Partition};
 use serde::Serialize;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// A swap header lies in the first page, which has at most this length.
 const SWAP_HEADER_BYTES: u64 = 64 << 10;
@@ -62,9 +60,7 @@ pub fn convert(options: &ConvertOptions, on_event: &(dyn Fn(Event) + Sync)) -> R
     let mut run = Run {
         options,
         on_event,
-        warnings: Vec::new(),
-        stages: Vec::new(),
-        stage: None,
+        stages: Stages::new(on_event, &options.cancel),
     };
     run.convert()
 }
@@ -72,38 +68,12 @@ pub fn convert(options: &ConvertOptions, on_event: &(dyn Fn(Event) + Sync)) -> R
 struct Run<'a> {
     options: &'a ConvertOptions,
     on_event: OnEvent<'a>,
-    warnings: Vec<String>,
-    stages: Vec<StageRecord>,
-    stage: Option<(Stage, Instant)>,
+    stages: Stages<'a>,
 }
 
 impl Run<'_> {
-    fn begin(&mut self, stage: Stage) -> Result<()> {
-        self.end_stage();
-        if self.options.cancel.load(Ordering::Relaxed) {
-            return Err(cancelled());
-        }
-        (self.on_event)(Event::Stage(stage));
-        self.stage = Some((stage, Instant::now()));
-        Ok(())
-    }
-
-    fn end_stage(&mut self) {
-        if let Some((stage, began)) = self.stage.take() {
-            self.stages.push(StageRecord {
-                stage: stage.name().to_owned(),
-                milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            });
-        }
-    }
-
-    fn warn(&mut self, warning: String) {
-        (self.on_event)(Event::Warning(warning.clone()));
-        self.warnings.push(warning);
-    }
-
     fn convert(&mut self) -> Result<ConvertRecord> {
-        self.begin(Stage::Open)?;
+        self.stages.begin(Stage::Open)?;
         let base = BaseImage::open(&self.options.image, &self.options.input)?;
         if self.options.output.thin {
             return Err(Error::new(
@@ -113,19 +83,19 @@ impl Run<'_> {
         }
         let output = PendingOutput::create(&self.options.output, &base, Target::FileOrDevice)?;
         if output.is_device() {
-            self.warn(format!(
+            self.stages.warn(format!(
                 "the device {} is written in place: until the end it holds neither the old nor the new disk",
                 self.options.output.path.display()
             ));
             if self.options.output.format == OutputFormat::Qcow2 {
-                self.warn(
+                self.stages.warn(
                     "the device will hold a qcow2 image, not a bare disk; --format raw writes the disk".to_owned(),
                 );
             }
         }
         let overlay = Arc::new(Overlay::new(base.disk.device()));
         let free = self.free_ranges(&overlay)?;
-        self.begin(Stage::Pack)?;
+        self.stages.begin(Stage::Pack)?;
         let packed = output.pack(&PackSource {
             base: &base,
             overlay: &overlay,
@@ -135,11 +105,11 @@ impl Run<'_> {
             on_event: self.on_event,
         })?;
         base.check_unchanged()?;
-        self.begin(Stage::Digest)?;
+        self.stages.begin(Stage::Digest)?;
         let digested = packed.digest(&self.options.cancel, self.on_event)?;
-        self.begin(Stage::Publish)?;
+        self.stages.begin(Stage::Publish)?;
         let output = digested.publish()?;
-        self.end_stage();
+        let (warnings, stages) = self.stages.finish();
         Ok(ConvertRecord {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
             input: InputRecord {
@@ -151,8 +121,8 @@ impl Run<'_> {
             },
             output,
             free_bytes: free.iter().map(|range| range.end - range.start).sum(),
-            warnings: std::mem::take(&mut self.warnings),
-            stages: std::mem::take(&mut self.stages),
+            warnings,
+            stages,
         })
     }
 
@@ -166,7 +136,7 @@ impl Run<'_> {
             Ok(disk) => disk,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
-                self.warn(format!(
+                self.stages.warn(format!(
                     "nothing is left out: the partition table cannot be read ({cause})"
                 ));
                 return Ok(Vec::new());
@@ -201,7 +171,7 @@ impl Run<'_> {
             .any(|range| range.offset < end && partition.start < range.offset + range.length);
         match free {
             Ok(_) if replayed => {
-                self.warn(format!(
+                self.stages.warn(format!(
                     "the free blocks of {} ({kind}) are kept: its journal was not empty",
                     describe(partition.number)
                 ));
@@ -216,7 +186,7 @@ impl Run<'_> {
                 Ok(ranges.filter(|range| !range.is_empty()).collect())
             }
             Err(error) => {
-                self.warn(format!(
+                self.stages.warn(format!(
                     "the free blocks of {} ({kind}) are kept: {error}",
                     describe(partition.number)
                 ));

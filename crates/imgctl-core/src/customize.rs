@@ -6,13 +6,13 @@ use crate::guest::{Change, Guest};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
-use crate::receipt::{BaseRecord, GuestRecord, StageRecord, VerifierRecord};
+use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
+use crate::stages::{Stages, cancelled};
 use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
 /// Changes kept in memory before they spill to the scratch file.
 const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
@@ -22,7 +22,7 @@ const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
     let mut run = Run::new(options, on_event);
-    run.begin(Stage::Open)?;
+    run.stages.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
     let output = options
         .output
@@ -54,18 +54,11 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     })
 }
 
-/// The error of a run that was told to stop.
-pub(crate) fn cancelled() -> Error {
-    Error::new(ErrorKind::Cancelled, "interrupted; nothing was written")
-}
-
 /// One run under way.
 struct Run<'a> {
     options: &'a CustomizeOptions,
     on_event: OnEvent<'a>,
-    warnings: Vec<String>,
-    stages: Vec<StageRecord>,
-    stage: Option<(Stage, Instant)>,
+    stages: Stages<'a>,
 }
 
 /// The changed disk, committed and verified, before it is packed.
@@ -85,35 +78,8 @@ impl<'a> Run<'a> {
         Self {
             options,
             on_event,
-            warnings: Vec::new(),
-            stages: Vec::new(),
-            stage: None,
+            stages: Stages::new(on_event, &options.cancel),
         }
-    }
-
-    /// Ends the current stage, if any, and begins the next, unless the run was told to stop.
-    fn begin(&mut self, stage: Stage) -> Result<()> {
-        self.end_stage();
-        if self.options.cancel.load(Ordering::Relaxed) {
-            return Err(cancelled());
-        }
-        (self.on_event)(Event::Stage(stage));
-        self.stage = Some((stage, Instant::now()));
-        Ok(())
-    }
-
-    fn end_stage(&mut self) {
-        if let Some((stage, began)) = self.stage.take() {
-            self.stages.push(StageRecord {
-                stage: stage.name().to_owned(),
-                milliseconds: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            });
-        }
-    }
-
-    fn warn(&mut self, warning: String) {
-        (self.on_event)(Event::Warning(warning.clone()));
-        self.warnings.push(warning);
     }
 
     /// Everything up to the packing: open, edit, commit, verify.
@@ -126,25 +92,25 @@ impl<'a> Run<'a> {
         };
         let assembly = assemble(&disk, self.options.input.root, now, crate::disk::Access::Write)?;
         for warning in &assembly.warnings {
-            self.warn(warning.clone());
+            self.stages.warn(warning.clone());
         }
         let mut guest = Guest::new(assembly.tree, now);
         let mounts = assembly.mounts;
 
-        self.begin(Stage::Edit)?;
+        self.stages.begin(Stage::Edit)?;
         let record = GuestRecord::of(&guest, mount_records(&mounts));
         self.apply(&mut guest)?;
 
-        self.begin(Stage::Commit)?;
+        self.stages.begin(Stage::Commit)?;
         let (tree, log, warnings) = guest.into_parts();
         for warning in warnings {
-            self.warn(warning.message);
+            self.stages.warn(warning.message);
         }
         tree.commit().map_err(|source| {
             Error::new(ErrorKind::Step, "cannot write the changes into the guest's filesystems").with_source(source)
         })?;
 
-        self.begin(Stage::Verify)?;
+        self.stages.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
         let changes = log
             .finish(&tree)
@@ -192,7 +158,7 @@ impl<'a> Run<'a> {
         let packed = match output {
             None => None,
             Some(output) => {
-                self.begin(Stage::Pack)?;
+                self.stages.begin(Stage::Pack)?;
                 let free = free_ranges(&baked.tree, &baked.mounts)?;
                 if self.options.wipe_free {
                     wipe(&baked.disk.overlay, &free)?;
@@ -207,7 +173,7 @@ impl<'a> Run<'a> {
                 };
                 let packed = output.pack(&source)?;
                 for warning in packed.warnings() {
-                    self.warn(warning);
+                    self.stages.warn(warning);
                 }
                 Some(packed)
             }
@@ -217,13 +183,13 @@ impl<'a> Run<'a> {
         let output = match packed {
             None => None,
             Some(packed) => {
-                self.begin(Stage::Digest)?;
+                self.stages.begin(Stage::Digest)?;
                 let digested = packed.digest(&self.options.cancel, self.on_event)?;
-                self.begin(Stage::Publish)?;
+                self.stages.begin(Stage::Publish)?;
                 Some(digested.publish()?)
             }
         };
-        self.end_stage();
+        let (warnings, stages) = self.stages.finish();
         Ok(Receipt {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
             dry_run: output.is_none(),
@@ -233,8 +199,8 @@ impl<'a> Run<'a> {
             guest: baked.guest,
             changes: baked.changes,
             verified_by: baked.verified_by,
-            warnings: std::mem::take(&mut self.warnings),
-            stages: std::mem::take(&mut self.stages),
+            warnings,
+            stages,
         })
     }
 

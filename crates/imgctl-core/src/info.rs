@@ -157,7 +157,7 @@ impl ImageInfo {
         let file: Arc<dyn BlockRead> = image.file.clone();
         match imgctl_qcow2::allocation(file, Some(cancel)) {
             Ok(found) => self.allocation = Some(AllocationInfo::of(&found, self.cluster_bytes.unwrap_or(0))),
-            Err(imgctl_qcow2::Error::Cancelled) => return Err(crate::customize::cancelled()),
+            Err(imgctl_qcow2::Error::Cancelled) => return Err(crate::stages::cancelled()),
             Err(error) => self.notes.push(format!("the clusters cannot be counted: {error}")),
         }
         Ok(())
@@ -190,7 +190,7 @@ pub fn check(path: &Path, options: &InputOptions, cancel: &AtomicBool) -> Result
     }
     match imgctl_qcow2::check(&*image.file, Some(cancel)) {
         Ok(report) => Ok(Some(report)),
-        Err(imgctl_qcow2::Error::Cancelled) => Err(crate::customize::cancelled()),
+        Err(imgctl_qcow2::Error::Cancelled) => Err(crate::stages::cancelled()),
         Err(source) => Err(unreadable(path, source)),
     }
 }

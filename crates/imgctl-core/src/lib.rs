@@ -24,6 +24,7 @@ mod inspect;
 mod options;
 mod pack;
 mod receipt;
+mod stages;
 pub mod steps;
 #[cfg(test)]
 mod testing;

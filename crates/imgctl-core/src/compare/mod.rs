@@ -2,8 +2,8 @@
 
 mod locate;
 
-use crate::customize::cancelled;
 use crate::image::BaseImage;
+use crate::stages::cancelled;
 use crate::{Error, ErrorKind, Event, InputOptions, Result, Stage};
 use crossbeam_channel::bounded;
 use imgctl_block::{BlockRead, ExtentKind};

@@ -29,7 +29,7 @@ pub(crate) fn digest_file(
     let mut offset = 0;
     while offset < file.len_bytes() {
         if is_cancelled() {
-            return Err(crate::customize::cancelled());
+            return Err(crate::stages::cancelled());
         }
         let length = PIECE_BYTES.min(file.len_bytes() - offset);
         let piece = &mut buffer[..length as usize];

@@ -164,7 +164,7 @@ impl<'a> PendingOutput<'a> {
                 );
                 return Error::new(ErrorKind::Cancelled, what);
             }
-            Qcow2Error::Cancelled => return crate::customize::cancelled(),
+            Qcow2Error::Cancelled => return crate::stages::cancelled(),
             Qcow2Error::InvalidOption { .. } => ErrorKind::Usage,
             Qcow2Error::Damaged { .. } | Qcow2Error::BadStream { .. } => ErrorKind::Image,
             Qcow2Error::Device(imgctl_block::Error::Damaged { .. }) => ErrorKind::Image,
