@@ -27,10 +27,26 @@
 //! # Invariants
 //! - No match reaches back further than 4096 bytes, or before the start of the input.
 //! - The same input and level give the same bytes on every machine, whatever the encoder did before.
-//! - Time is bounded: each position costs at most the attempts of its level. Memory is bounded: about 450 KiB
+//! - Time is bounded: each position costs at most the attempts of its level. Memory is bounded: half a MiB
 //!   whatever the input's length, apart from the output.
 //! - No code is incomplete, so strict decoders are content.
 //! - No `unsafe` code; no instructions that only some processors have.
+//!
+//! # Figures
+//! Every fourth cluster of a Debian 13 image that is not zero (2124 of 64 KiB), one thread of an AMD EPYC (Zen 5), processor
+//! time, the median of three runs; sizes beside zlib's:
+//!
+//! | encoder | MB/s | bytes | |
+//! |---|---|---|---|
+//! | zlib 1.2.13 as qemu-img calls it (level 6, 4 KiB) | 53 | 57,629,926 | |
+//! | zlib-rs, level 6, 4 KiB | 135 | 58,477,317 | +1.5 % |
+//! | level 1 | 260 | 58,983,086 | +2.3 % |
+//! | level 3 | 233 | 57,622,130 | ±0.0 % |
+//! | level 6 | 208 | 56,970,542 | −1.1 % |
+//! | level 9 | 96 | 56,510,910 | −1.9 % |
+//!
+//! To measure all but the first line again, on any raw image:
+//! `cargo run --release -p imgctl-deflate --example measure -- IMAGE.raw`.
 //!
 //! Deliberately absent: other windows, zlib and gzip headers, streaming, dictionaries, and inflating.
 
