@@ -26,6 +26,7 @@ fn file(path: &str, action: FileAction) -> Sourced<FileEntry> {
         mode: None,
         owner: None,
         group: None,
+        sensitive: false,
     };
     sourced(entry, "files[0]")
 }

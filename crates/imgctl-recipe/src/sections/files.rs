@@ -45,6 +45,7 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
             mode,
             owner,
             group,
+            sensitive: false,
         };
         files.push(context.sourced(entry, place));
     }

@@ -47,11 +47,15 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings<'_>, host: &dyn 
     let hostname = fields.text("hostname");
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
+        expect: None,
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &context),
+        verify: Vec::new(),
         outputs: outputs::outputs(fields, &mut context),
+        secrets: Vec::new(),
+        unsupported: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ fn entry(path: &str, action: FileAction) -> FileEntry {
         mode: None,
         owner: None,
         group: None,
+        sensitive: false,
     }
 }
 

@@ -2,13 +2,21 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
+mod checks;
+mod secret;
+
 use std::path::PathBuf;
+
+pub use checks::*;
+pub use secret::Secret;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
     /// `metadata.name`, where given.
     pub name: Option<String>,
+    /// `expect`: what the base must be, checked before anything else.
+    pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
     /// `users`, in the recipe's order.
@@ -19,8 +27,15 @@ pub struct Plan {
     pub services: Services,
     /// `reset`; `None` when the recipe has no such section.
     pub reset: Option<Sourced<Reset>>,
+    /// `verify`, in the recipe's order.
+    pub verify: Vec<Sourced<Check>>,
     /// `outputs`.
     pub outputs: Outputs,
+    /// The secrets that have a value: none of them may be shown.
+    pub secrets: Vec<Secret>,
+    /// Keys of the language that the recipe uses and that cannot be carried out yet, like `packages`: such a plan is
+    /// refused before an image is opened.
+    pub unsupported: Vec<Sourced<String>>,
 }
 
 /// A value with the place in the recipe that asked for it, for messages of later stages.
@@ -67,6 +82,8 @@ pub struct FileEntry {
     pub owner: Option<Principal>,
     /// Group, likewise.
     pub group: Option<Principal>,
+    /// Whether a secret is in it: the change is reported without difference and digest.
+    pub sensitive: bool,
 }
 
 /// What should be at a path.
