@@ -293,7 +293,7 @@ fn serve(worker: &mut Worker<'_>, work: &Receiver<Work>, report: &Sender<Report>
                 sequence,
                 made: worker.make(run),
             },
-            Work::Compare(made, places) => Report::Compared(worker.compare(&made, &places)),
+            Work::Compare(made, places) => Report::Compared(worker.compare(made, &places)),
         });
     }
 }

@@ -77,7 +77,19 @@ pub(crate) struct Worker<'a> {
     cluster_bytes: usize,
     encoder: Option<Encoder>,
     decoder: Decoder,
+    /// Buffers of payloads that are done with: the kernel clears fresh ones page by page.
+    spare: Vec<Buffers>,
 }
+
+/// A run's content and its streams.
+#[derive(Debug, Default)]
+struct Buffers {
+    raw: Vec<u8>,
+    streams: Vec<u8>,
+}
+
+/// How many spare buffers a worker keeps. What it makes and what it compares are about as many.
+const SPARE: usize = 2;
 
 impl<'a> Worker<'a> {
     pub(crate) fn new(source: &'a Source<'a>, output: &'a File, cluster_bytes: u64, compression: Compression) -> Self {
@@ -88,6 +100,7 @@ impl<'a> Worker<'a> {
             cluster_bytes: cluster_bytes as usize,
             encoder: codec.map(|codec| Encoder::new(codec, compression.level())),
             decoder: Decoder::new(codec.unwrap_or(Codec::Zlib)),
+            spare: Vec::new(),
         }
     }
 
@@ -101,12 +114,14 @@ impl<'a> Worker<'a> {
     }
 
     fn encode(&mut self, run: Run) -> Result<Made> {
+        let Buffers { mut raw, mut streams } = self.spare.pop().unwrap_or_default();
+        streams.clear();
         let mut made = Made {
             clusters: Vec::with_capacity(run.count as usize),
             raw: Vec::new(),
-            streams: Vec::new(),
+            streams,
         };
-        let raw = self.read(run.first, run.count)?;
+        self.read(run.first, run.count, &mut raw)?;
         for (guest, start) in (run.first..).zip((0..raw.len()).step_by(self.cluster_bytes)) {
             let content = start..start + self.cluster_bytes;
             let kind = self.encode_cluster(guest, &raw[content.clone()], &mut made.streams)?;
@@ -117,8 +132,10 @@ impl<'a> Worker<'a> {
     }
 
     /// Takes a run's content over as it is.
-    fn keep(&self, run: Run) -> Result<Made> {
-        let raw = self.read(run.first, run.count)?;
+    fn keep(&mut self, run: Run) -> Result<Made> {
+        let Buffers { mut raw, mut streams } = self.spare.pop().unwrap_or_default();
+        streams.clear();
+        self.read(run.first, run.count, &mut raw)?;
         let starts = (run.first..).zip((0..raw.len()).step_by(self.cluster_bytes));
         let clusters = starts.map(|(guest, start)| {
             let content = start..start + self.cluster_bytes;
@@ -132,13 +149,14 @@ impl<'a> Worker<'a> {
         Ok(Made {
             clusters: clusters.collect(),
             raw,
-            streams: Vec::new(),
+            streams,
         })
     }
 
     /// Copies the streams of a run. A stream that has no end of its own is encoded anew.
     fn copy(&mut self, base: &Qcow2Image, run: Run) -> Result<Made> {
         let found = streams::read(base, run.first, run.count)?;
+        let mut cluster = Vec::new();
         let mut made = Made {
             clusters: Vec::with_capacity(run.count as usize),
             raw: Vec::new(),
@@ -150,7 +168,8 @@ impl<'a> Worker<'a> {
                 Some(range) => (Kind::Copied(range), 0..0),
                 None => {
                     let start = made.raw.len();
-                    made.raw.extend(self.read(guest, 1)?);
+                    self.read(guest, 1, &mut cluster)?;
+                    made.raw.extend_from_slice(&cluster);
                     let content = start..made.raw.len();
                     let raw = &made.raw[content.clone()];
                     (self.encode_cluster(guest, raw, &mut made.streams)?, content)
@@ -161,14 +180,16 @@ impl<'a> Worker<'a> {
         Ok(made)
     }
 
-    /// Reads whole clusters; zeros follow the disk's end.
-    fn read(&self, first: u64, count: u64) -> Result<Vec<u8>> {
+    /// Reads whole clusters into `raw`, whatever it held; zeros follow the disk's end.
+    fn read(&self, first: u64, count: u64, raw: &mut Vec<u8>) -> Result<()> {
         let start = first * self.cluster_bytes as u64;
-        let mut raw = vec![0; count as usize * self.cluster_bytes];
+        raw.resize(count as usize * self.cluster_bytes, 0);
         let available = self.source.content.len_bytes() - start;
         let length = available.min(raw.len() as u64) as usize;
-        self.source.content.read_at(start, &mut raw[..length])?;
-        Ok(raw)
+        let (stored, beyond) = raw.split_at_mut(length);
+        self.source.content.read_at(start, stored)?;
+        beyond.fill(0);
+        Ok(())
     }
 
     /// Compresses one cluster behind `streams`, if that makes it smaller.
@@ -188,7 +209,16 @@ impl<'a> Worker<'a> {
     }
 
     /// Reads back what was placed at `places` and compares it with the content it was made from.
-    pub(crate) fn compare(&mut self, made: &Made, places: &[u64]) -> Result<()> {
+    pub(crate) fn compare(&mut self, made: Made, places: &[u64]) -> Result<()> {
+        self.compare_payloads(&made, places)?;
+        if self.spare.len() < SPARE {
+            let Made { raw, streams, .. } = made;
+            self.spare.push(Buffers { raw, streams });
+        }
+        Ok(())
+    }
+
+    fn compare_payloads(&mut self, made: &Made, places: &[u64]) -> Result<()> {
         let mut stored = Vec::new();
         let mut decoded = vec![0; self.cluster_bytes];
         for (payload, place) in made.clusters.iter().zip(places) {
