@@ -3,6 +3,7 @@
 mod limits;
 mod measure;
 mod memory;
+mod packing;
 mod readme;
 mod report;
 mod rounds;
@@ -29,6 +30,12 @@ enum Task {
     /// Run one program and print what it cost: wall and processor microseconds, peak memory in KiB
     #[command(hide = true)]
     Measure(measure::Arguments),
+    /// Read all of a qcow2 image
+    #[command(hide = true)]
+    Read {
+        /// The image
+        image: PathBuf,
+    },
 }
 
 /// What is measured.
@@ -58,6 +65,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.task {
         Some(Task::Measure(measured)) => measure::run(&measured),
+        Some(Task::Read { image }) => packing::read_everything(&image),
         None => run(&arguments.options),
     };
     match done {
@@ -79,16 +87,29 @@ fn run(options: &Options) -> Result<()> {
     for name in &options.fixtures {
         images.push(rounds::measure(name, &folder, options)?);
     }
-    let memory = memory::measure(&folder)?;
-    let text = report::markdown(&images, &memory);
+    let packing = packing::measure(&folder, options)?;
+    let figures = Figures {
+        images,
+        packing,
+        memory: memory::measure(&folder)?,
+    };
+    let text = report::markdown(&figures);
     say(&text);
-    for line in report::against_targets(&images, &memory) {
+    for line in report::against_targets(&figures) {
         say(&line);
     }
     if !options.keep_readme {
         readme::update(&text)?;
     }
     Ok(())
+}
+
+/// Everything that was measured.
+#[derive(Debug)]
+struct Figures {
+    images: Vec<rounds::ImageFigures>,
+    packing: Vec<packing::Row>,
+    memory: Vec<memory::MemoryFigure>,
 }
 
 /// Prints for the person at the terminal.

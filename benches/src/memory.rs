@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use imgctl_testkit::{fixture, oracle};
 
-use crate::measure::median;
-use crate::rounds::customize;
+use crate::measure::{Program, median};
+use crate::rounds::{customize, imgctl};
 use crate::say;
 
 /// Peak memory by image.
@@ -39,6 +39,27 @@ pub(crate) fn measure(folder: &Path) -> Result<Vec<MemoryFigure>> {
         fs::remove_file(&image)?;
         say(&format!("memory: {what}"));
         figures.extend(median(peaks).map(|peak_bytes| MemoryFigure { what, peak_bytes }));
+    }
+    figures.extend(converted(folder)?);
+    Ok(figures)
+}
+
+/// Measures a conversion of a small and of a huge disk, which compresses everything anew.
+fn converted(folder: &Path) -> Result<Vec<MemoryFigure>> {
+    let images = [
+        ("`convert --recompress` of a disk of 4 GiB", grown(folder, "4G")?),
+        ("`convert --recompress` of a disk of 1 TiB", grown(folder, "1T")?),
+    ];
+    let mut figures = Vec::new();
+    for (what, image) in images {
+        let output = folder.join("out.qcow2");
+        let arguments = [imgctl()?, "convert".into(), image.clone(), output];
+        let arguments = arguments.into_iter().map(PathBuf::into_os_string);
+        let program = Program::new(arguments.chain(["--force", "--recompress"].map(Into::into)));
+        let peak_bytes = program.cost(&folder.join("receipt.json"))?.peak_bytes;
+        fs::remove_file(&image)?;
+        say(&format!("memory: {what}"));
+        figures.push(MemoryFigure { what, peak_bytes });
     }
     Ok(figures)
 }

@@ -3,12 +3,18 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::Figures;
 use crate::measure::Cost;
-use crate::memory::MemoryFigure;
+use crate::packing::Row;
 use crate::rounds::ImageFigures;
 
 /// The README's section.
-pub(crate) fn markdown(images: &[ImageFigures], memory: &[MemoryFigure]) -> String {
+pub(crate) fn markdown(figures: &Figures) -> String {
+    let Figures {
+        images,
+        packing,
+        memory,
+    } = figures;
     let mut text = String::new();
     for image in images {
         image_table(&mut text, image);
@@ -16,6 +22,7 @@ pub(crate) fn markdown(images: &[ImageFigures], memory: &[MemoryFigure]) -> Stri
     for image in images.iter().take(1) {
         parts(&mut text, image);
     }
+    packing_table(&mut text, packing);
     if !memory.is_empty() {
         let figures: Vec<_> = memory
             .iter()
@@ -87,11 +94,38 @@ fn parts(text: &mut String, image: &ImageFigures) {
     );
 }
 
+fn packing_table(text: &mut String, rows: &[Row]) {
+    text.push_str(
+        "| debian13, `imgctl convert` and `qemu-img convert -c -m 2 -W` | wall | CPU | size | qemu-img's wall | CPU | size | \
+         CPU ratio | codec and SHA-256 alone |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n",
+    );
+    let size = |bytes: u64| match bytes {
+        0 => "–".to_owned(),
+        _ => format!("{:.1} MB", bytes as f64 / 1e6),
+    };
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {:.1} | {} |",
+            row.what,
+            seconds(row.ours.wall),
+            seconds(row.ours.cpu),
+            size(row.our_bytes),
+            seconds(row.theirs.wall),
+            seconds(row.theirs.cpu),
+            size(row.their_bytes),
+            row.cpu_ratio,
+            seconds(row.limit),
+        );
+    }
+    text.push('\n');
+}
+
 /// Each target, whether it is met, and the figure.
-pub(crate) fn against_targets(images: &[ImageFigures], memory: &[MemoryFigure]) -> Vec<String> {
+pub(crate) fn against_targets(figures: &Figures) -> Vec<String> {
     let mut lines = Vec::new();
     let mut target = |met: bool, text: String| lines.push(format!("{}: {text}", if met { "met   " } else { "MISSED" }));
-    for image in images {
+    for image in &figures.images {
         let name = &image.name;
         let cpu = image.customize.cpu.as_secs_f64();
         target(cpu <= 0.6, format!("{name}: {cpu:.2} s CPU; at most 0.6 s"));
@@ -125,7 +159,27 @@ pub(crate) fn against_targets(images: &[ImageFigures], memory: &[MemoryFigure]) 
             );
         }
     }
-    for figure in memory {
+    for row in &figures.packing {
+        let (what, least) = (row.what, row.targets);
+        let (cpu, wall) = (row.cpu_ratio, row.wall_ratio);
+        target(
+            cpu >= least.cpu,
+            format!("{what}: {cpu:.1} times less CPU than qemu-img; at least {}", least.cpu),
+        );
+        target(
+            wall >= least.wall,
+            format!(
+                "{what}: {wall:.1} times less wall than qemu-img; at least {}",
+                least.wall
+            ),
+        );
+        let (ours, theirs) = (row.our_bytes, row.their_bytes);
+        target(
+            ours <= theirs,
+            format!("{what}: {ours} bytes; at most qemu-img's {theirs}"),
+        );
+    }
+    for figure in &figures.memory {
         let peak = megabytes(figure.peak_bytes);
         target(
             figure.peak_bytes <= 100_000_000,
