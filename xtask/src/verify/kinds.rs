@@ -182,6 +182,13 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "qcow2-matrix",
+        about: "one of 71 images by qemu-img (every feature it can write), written anew with zlib, with zstd or plain",
+        judges: "qemu-img check, qemu-img compare",
+        goal: 213,
+        work: seeds(test("imgctl-qcow2", "it", "rewrite::every_image_can_be_rewritten"), 71),
+    },
+    Kind {
         name: "command-damage",
         about: "`imgctl customize` of a disk with changed bytes in its table, its ext4 or its FAT",
         judges: "an exit code of its own, nothing left behind or a sound qcow2, the base unchanged, 30 s, 2 GiB",

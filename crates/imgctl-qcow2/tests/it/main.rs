@@ -10,8 +10,3 @@ mod qemu;
 mod reader;
 mod rewrite;
 mod window;
-
-/// Whether the tests that take minutes run as a whole: IMGCTL_LONG=1.
-pub(crate) fn is_long() -> bool {
-    std::env::var_os("IMGCTL_LONG").is_some_and(|value| value == "1")
-}

@@ -8,6 +8,7 @@ use imgctl_qcow2::{
     BackingFile, Cluster, Codec, Compat, Compression, Error, ExternalFiles, Qcow2Image, RawOptions, RewriteOptions,
     RewriteStats, Source, rewrite, write_raw,
 };
+use imgctl_testkit::tier::{self, Limits};
 use std::fs::{self, File};
 use std::ops::Range;
 use std::path::Path;
@@ -53,33 +54,41 @@ fn plain_source(content: &dyn BlockRead) -> Source<'_> {
     }
 }
 
+/// A case of the long tier is an image in one of the three forms; the bounded tier writes each image in one of them, so
+/// that each form meets each kind of image at some cluster size.
 #[test]
 fn every_image_can_be_rewritten() {
-    for (number, case) in matrix::cases().into_iter().enumerate() {
-        let folder = matrix::folder();
-        let path = case.make(folder.path());
-        let base = open(&path);
-        let source = Source {
-            base: Some(&base),
-            ..plain_source(&base)
-        };
-        // One form for each image, so that each form meets each kind of image at some cluster size; in the long tier all.
-        let one = (number + number / 3) % 3;
-        let forms = if crate::is_long() { 0..3 } else { one..one + 1 };
-        for form in forms {
-            let out = folder.path().join("out.qcow2");
-            let options = RewriteOptions {
-                compression: COMPRESSIONS[form],
-                cluster_bytes: base.cluster_bytes(),
-                threads: 2,
-                ..RewriteOptions::default()
-            };
-            pack(&source, &out, &options);
-            qemu::line("img compare -q -f qcow2 -F qcow2 t.qcow2 out.qcow2", folder.path());
-            let report = imgctl_qcow2::check(&*device(&out), None).unwrap();
-            assert_eq!((report.errors, report.leaks), (0, 0), "{report:?}");
+    let cases = matrix::cases();
+    let forms = COMPRESSIONS.len() as u64;
+    let all = cases.len() as u64 * forms;
+    for seed in tier::seeds(0..all) {
+        let (number, form) = (seed % all / forms, seed % forms);
+        if tier::is_long() || (number + number / forms) % forms == form {
+            let run = || rewrite_in_form(&cases[number as usize], COMPRESSIONS[form as usize]);
+            tier::case("qcow2-matrix", seed, Limits::LARGE, run);
         }
     }
+}
+
+fn rewrite_in_form(case: &matrix::Case, compression: Compression) {
+    let folder = matrix::folder();
+    let path = case.make(folder.path());
+    let base = open(&path);
+    let source = Source {
+        base: Some(&base),
+        ..plain_source(&base)
+    };
+    let out = folder.path().join("out.qcow2");
+    let options = RewriteOptions {
+        compression,
+        cluster_bytes: base.cluster_bytes(),
+        threads: 2,
+        ..RewriteOptions::default()
+    };
+    pack(&source, &out, &options);
+    qemu::line("img compare -q -f qcow2 -F qcow2 t.qcow2 out.qcow2", folder.path());
+    let report = imgctl_qcow2::check(&*device(&out), None).unwrap();
+    assert_eq!((report.errors, report.leaks), (0, 0), "{}: {report:?}", case.name);
 }
 
 /// A device that calls nothing a hole.
