@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use imgctl_testkit::boot::{self, BootImage, Expectation, Firmware, Options};
 use imgctl_testkit::{cli, fixture};
 
-const EXPECTATIONS: [&str; 7] = [
+const EXPECTATIONS: [&str; 8] = [
     "new-machine-id",
     "new-host-keys",
     "hostname=golden",
@@ -16,6 +16,7 @@ const EXPECTATIONS: [&str; 7] = [
     "enabled=fixture-node.service",
     "disabled=cron.service",
     "masked=systemd-timesyncd.service",
+    "one-line=/var/lib/fixture-first-boot",
 ];
 
 /// Commands and what they print.

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use imgctl_testkit::boot::Firmware;
 use imgctl_testkit::{fixture, tier};
 
 use super::kinds::{ADDRESS_SPACE, Test, Work};
@@ -28,12 +29,13 @@ const MOST_FAILURES: usize = 5;
 const ROOT_PASSWORD: &str = "imgctl-fixture";
 
 /// What every customized image shows, however it booted.
-const BOOT_EXPECTATIONS: [&str; 5] = [
+const BOOT_EXPECTATIONS: [&str; 6] = [
     "hostname=golden",
     "active=fixture-node.service",
     "enabled=fixture-node.service",
     "disabled=cron.service",
     "masked=systemd-timesyncd.service",
+    "one-line=/var/lib/fixture-first-boot",
 ];
 
 /// The recipe of the images that are booted, in the workspace.
@@ -163,6 +165,14 @@ impl Bench {
         }
         for expectation in BOOT_EXPECTATIONS {
             command.args(["--expect", expectation]);
+        }
+        // Two boots each: one way shows what a second boot of the same disk keeps, the other that two disks differ.
+        match (boot.firmware, boot.seed) {
+            (Firmware::Bios, false) => drop(command.arg("--reboot")),
+            (Firmware::Bios, true) => {
+                command.args(["--expect", "new-machine-id", "--expect", "new-host-keys"]);
+            }
+            _ => {}
         }
         command.stdin(Stdio::null());
         Ok(command)
