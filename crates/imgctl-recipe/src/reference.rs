@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::MAX_RECIPE_BYTES;
-use crate::schema::{RECIPE, Shape, Table};
+use crate::schema::{RECIPE, State, Table};
 
 const HEAD: &str = "\
 # Recipes
@@ -37,7 +37,7 @@ fn table(table_: &'static Table, done: &mut Vec<&'static str>, out: &mut String)
     // Writing to a string cannot fail.
     let _ = section(table_, out);
     for key in table_.keys {
-        if let Some(inner) = key.shape.inner() {
+        for inner in key.shape.tables() {
             table(inner, done, out);
         }
     }
@@ -55,7 +55,7 @@ fn section(table: &Table, out: &mut String) -> std::fmt::Result {
         out,
         "\n| key | type | default | meaning | example |\n|---|---|---|---|---|"
     )?;
-    let (later, now): (Vec<_>, Vec<_>) = table.keys.iter().partition(|key| matches!(key.shape, Shape::Later));
+    let (later, now): (Vec<_>, Vec<_>) = table.keys.iter().partition(|key| key.state == State::Later);
     for key in now {
         let (name, title, default) = (key.name, key.shape.title(), key.default);
         let example = key.example.replace('|', "\\|");
