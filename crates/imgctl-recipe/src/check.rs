@@ -12,7 +12,7 @@ use crate::node::{Node, NodeKind, Resolved, Scalar};
 use crate::schema::{RECIPE, Shape, State, Table};
 
 /// Checks a whole recipe.
-pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'n> {
+pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings) -> Fields<'n> {
     let place = Place {
         span: root.span.clone(),
         key: String::new(),
@@ -23,11 +23,11 @@ pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'
     }
 }
 
-struct Checker<'f, 's> {
-    findings: &'f mut Findings<'s>,
+struct Checker<'f> {
+    findings: &'f mut Findings,
 }
 
-impl Checker<'_, '_> {
+impl Checker<'_> {
     fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
         let value = match &node.kind {
             NodeKind::Refused => Value::Invalid,
@@ -153,7 +153,7 @@ impl Checker<'_, '_> {
             return None;
         }
         if let Some(first) = seen.get(name) {
-            let (line, _) = self.findings.source.line_column(*first);
+            let line = self.findings.source.line(*first);
             let place = Place {
                 key: join(&place.key, name),
                 ..place
@@ -545,159 +545,4 @@ fn subject(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::schema::{Inner, Key, Rule};
-    use crate::source_map::SourceMap;
-    use crate::{HostFileError, HostFiles, RecipeSource, reader};
-
-    #[derive(Debug)]
-    struct AnyFile;
-
-    impl HostFiles for AnyFile {
-        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
-            Ok(path.to_path_buf())
-        }
-    }
-
-    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
-        visit(table);
-        for inner in table.keys.iter().flat_map(|key| key.shape.tables()) {
-            every_table(inner, visit);
-        }
-    }
-
-    /// What is found in a key's example, as the value of that key.
-    fn findings_of(key: &'static Key) -> Vec<crate::Finding> {
-        let text = format!("{}: {}\n", key.name, key.example);
-        let map = SourceMap::new(Path::new("example"), &text);
-        let mut findings = Findings::new(&map);
-        let root = reader::read(&map, &mut findings);
-        if let Some(NodeKind::Mapping(entries)) = root.as_ref().map(|root| &root.kind) {
-            let place = Place {
-                span: 0..0,
-                key: key.name.into(),
-            };
-            let mut checker = Checker {
-                findings: &mut findings,
-            };
-            checker.value(&entries[0].1, &key.shape, place, key.example);
-        }
-        findings.into_sorted()
-    }
-
-    #[test]
-    fn every_key_is_documented_and_its_example_is_valid() {
-        let mut keys = 0;
-        every_table(&RECIPE, &mut |table| {
-            for key in table.keys {
-                let name = format!("{}.{}", table.path, key.name);
-                assert!(
-                    key.about.ends_with('.') && key.about.len() > 8,
-                    "{name}: what does it do?"
-                );
-                assert!(!key.default.is_empty(), "{name}: what happens without it?");
-                assert!(
-                    !key.example.is_empty() && !key.example.contains('\n'),
-                    "{name}: what does it look like?"
-                );
-                // An ellipsis stands for something that nobody should copy.
-                if !key.example.contains(['…', '$']) {
-                    assert_eq!(findings_of(key), [], "{name}");
-                    keys += 1;
-                }
-            }
-        });
-        assert!(keys > 200, "{keys}");
-    }
-
-    #[test]
-    fn no_key_has_the_name_of_another_as_its_own() {
-        every_table(&RECIPE, &mut |table| {
-            let mut names = BTreeSet::new();
-            for key in table.keys {
-                assert!(names.insert(key.name), "{}.{} is there twice", table.path, key.name);
-            }
-            for also in table.keys.iter().flat_map(|key| key.also) {
-                assert!(!names.contains(also), "{}: `{also}` is a key itself", table.path);
-            }
-        });
-    }
-
-    fn checks_clean(path: &str, about: &str, example: &str) {
-        assert!(about.ends_with('.') && about.len() > 8, "{path}: what is it for?");
-        assert!(!example.is_empty(), "{path}: what does it look like?");
-        let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{example}");
-        let source = RecipeSource {
-            name: Path::new("example"),
-            text: text.as_bytes(),
-        };
-        let outcome = crate::read(source, &AnyFile);
-        assert_eq!(outcome.findings, [], "{path}");
-        assert!(outcome.plan.is_some());
-    }
-
-    #[test]
-    fn every_table_is_documented_and_its_example_checks_clean() {
-        every_table(&RECIPE, &mut |table| {
-            checks_clean(table.path, table.about, table.example);
-            for key in table.keys {
-                if let Some(Inner::Union(union)) = key.shape.inner() {
-                    checks_clean(union.path, union.about, union.example);
-                }
-            }
-        });
-    }
-
-    #[test]
-    fn rules_name_keys_that_are_there() {
-        every_table(&RECIPE, &mut |table| {
-            for rule in table.rules {
-                let (Rule::One(keys) | Rule::OneAtMost(keys) | Rule::Some(keys) | Rule::Needs(_, keys)) = rule;
-                let first = match rule {
-                    Rule::Needs(key, _) => Some(*key),
-                    _ => None,
-                };
-                for key in keys.iter().copied().chain(first) {
-                    assert!(table.key(key).is_some(), "{}: {rule:?}", table.path);
-                }
-            }
-        });
-    }
-
-    #[test]
-    fn the_tables_of_a_union_can_be_told_apart() {
-        every_table(&RECIPE, &mut |table| {
-            for key in table.keys {
-                let Some(Inner::Union(union)) = key.shape.inner() else {
-                    continue;
-                };
-                let names: BTreeSet<_> = union.names().collect();
-                assert_eq!(names.len(), union.tables.len(), "{}", union.path);
-                assert!(names.iter().all(|name| !name.is_empty()));
-                assert!(
-                    union.tables.iter().all(|table| table.keys[0].required),
-                    "{}",
-                    union.path
-                );
-            }
-        });
-    }
-
-    #[test]
-    fn the_last_key_of_a_path() {
-        for (path, key) in [
-            ("hostname", "hostname"),
-            ("files[2].mode", "mode"),
-            ("services.enable[0]", "enable"),
-            ("sysctl.99-k8s.\"net.ipv4.ip_forward\"", "net.ipv4.ip_forward"),
-            ("a.\"b.c\"[1]", "b.c"),
-            ("", ""),
-        ] {
-            assert_eq!(last_key(path), key, "{path}");
-        }
-        assert_eq!(join("a", "b.c"), "a.\"b.c\"");
-    }
-}
+mod tests;

@@ -5,7 +5,7 @@ use crate::fields::Fields;
 use crate::finding::{Complaint, Place};
 use crate::schema::{Rule, Table};
 
-impl Checker<'_, '_> {
+impl Checker<'_> {
     /// Holds the keys that are there against the table's rules.
     pub(super) fn rules(&mut self, table: &Table, fields: &Fields<'_>, place: &Place) {
         for rule in table.rules {
@@ -15,7 +15,6 @@ impl Checker<'_, '_> {
                     self.none_of(table, keys, fields, place);
                 }
                 Rule::OneAtMost(keys) => self.contradicting(keys, fields),
-                Rule::Some(keys) => self.none_of(table, keys, fields, place),
                 Rule::Needs(key, others) => self.needs(table, key, others, fields),
             }
         }
@@ -32,7 +31,7 @@ impl Checker<'_, '_> {
             return;
         };
         for (other, place) in given {
-            let (line, _) = self.findings.source.line_column(first_place.span.start);
+            let line = self.findings.source.line(first_place.span.start);
             let complaint = Complaint::error(format!("`{other}` contradicts `{first}` in line {line}"));
             self.findings.push(place, complaint.hint("keep one of them"));
         }

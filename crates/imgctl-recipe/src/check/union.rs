@@ -7,7 +7,7 @@ use crate::kinds::{listed, nearest};
 use crate::node::{Node, NodeKind};
 use crate::schema::{Key, Table, ToldBy, Union};
 
-impl Checker<'_, '_> {
+impl Checker<'_> {
     pub(super) fn union<'n>(
         &mut self,
         node: &'n Node,

@@ -35,8 +35,8 @@ pub(crate) static GUEST_GLOB: TextKind = TextKind {
     pattern: r"^/",
     check: |text| {
         check_guest_path(text)?;
-        let names = text.split('/').filter(|name| !name.is_empty());
-        names.map(|name| check_glob_name(text, name)).collect()
+        let mut names = text.split('/').filter(|name| !name.is_empty());
+        names.try_for_each(|name| check_glob_name(text, name))
     },
 };
 

@@ -61,8 +61,6 @@ pub(crate) enum Rule {
     One(&'static [&'static str]),
     /// At most one of these keys.
     OneAtMost(&'static [&'static str]),
-    /// One of these keys or several.
-    Some(&'static [&'static str]),
     /// The first key makes sense only with one of the others.
     Needs(&'static str, &'static [&'static str]),
 }

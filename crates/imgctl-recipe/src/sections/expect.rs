@@ -4,7 +4,7 @@ use super::Context;
 use crate::fields::Fields;
 use crate::plan::{Expect, Sourced};
 
-pub(super) fn expect(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Sourced<Expect>> {
+pub(super) fn expect(fields: &Fields<'_>, context: &mut Context<'_>) -> Option<Sourced<Expect>> {
     let (section, place) = fields.table("expect")?;
     let text = |key: &str| section.text(key).map(|(text, _)| text.to_owned());
     let texts = |key: &str| section.texts(key).map(|(text, _)| text.to_owned()).collect();

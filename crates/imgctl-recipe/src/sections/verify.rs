@@ -8,7 +8,7 @@ use crate::plan::{
     Check, FileCheck, FileType, GlobCheck, GroupCheck, MachineIdCheck, PackageCheck, ServiceState, Sourced, UserCheck,
 };
 
-pub(super) fn verify(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Sourced<Check>> {
+pub(super) fn verify(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<Check>> {
     let mut checks = Vec::new();
     for (entry, place) in fields.tables("verify") {
         if let Some(check) = check(entry, context) {
@@ -19,7 +19,7 @@ pub(super) fn verify(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<
 }
 
 /// One entry; `None` after a finding.
-fn check(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Check> {
+fn check(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Check> {
     // `group` is a key of a file, too, so files come first.
     if entry.has("file") {
         return file(entry, context).map(Check::File);
@@ -70,7 +70,7 @@ fn check(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Check> {
     said.next().map(|(_, check)| check)
 }
 
-fn file(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileCheck> {
+fn file(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileCheck> {
     let absent = is_absent(entry, context);
     if let Some(("symlink" | "directory", _)) = entry.text("type") {
         let kind = entry.text("type").map_or("", |(kind, _)| kind);
@@ -108,7 +108,7 @@ fn file(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileCheck> 
     })
 }
 
-fn glob(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<GlobCheck> {
+fn glob(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<GlobCheck> {
     let number = |key: &str| entry.integer(key).map(|(number, _)| number);
     let (count, min, max) = (number("count"), number("min"), number("max"));
     if let (Some(min), Some(max), Some(place)) = (min, max, entry.key_place("max"))
@@ -128,7 +128,7 @@ fn glob(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<GlobCheck> 
     })
 }
 
-fn package(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<PackageCheck> {
+fn package(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<PackageCheck> {
     let absent = is_absent(entry, context);
     let version = entry.text("version").map(|(text, _)| version_requirements(text));
     Some(PackageCheck {
@@ -149,7 +149,7 @@ fn service(entry: &Fields<'_>) -> Option<Check> {
     })
 }
 
-fn user(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<UserCheck> {
+fn user(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<UserCheck> {
     let absent = is_absent(entry, context);
     Some(UserCheck {
         name: entry.text("user")?.0.to_owned(),
@@ -162,7 +162,7 @@ fn user(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<UserCheck> 
     })
 }
 
-fn group(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<GroupCheck> {
+fn group(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<GroupCheck> {
     let absent = is_absent(entry, context);
     Some(GroupCheck {
         name: entry.text("group")?.0.to_owned(),
@@ -172,7 +172,7 @@ fn group(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<GroupCheck
 }
 
 /// Whether the subject must not be there; nothing else can be said of it then.
-fn is_absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> bool {
+fn is_absent(entry: &Fields<'_>, context: &mut Context<'_>) -> bool {
     const PROPERTIES: [&str; 15] = [
         "type", "mode", "owner", "size", "sha256", "contains", "matches", "version", "uid", "home", "shell", "groups",
         "locked", "gid", "group",
@@ -192,7 +192,7 @@ fn is_absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> bool {
 }
 
 /// The strings of a list that cannot be empty.
-fn list(entry: &Fields<'_>, key: &str, context: &mut Context<'_, '_>) -> Option<Vec<String>> {
+fn list(entry: &Fields<'_>, key: &str, context: &mut Context<'_>) -> Option<Vec<String>> {
     let texts: Vec<String> = entry.texts(key).map(|(text, _)| text.to_owned()).collect();
     let place: Option<&Place> = entry.key_place(key).filter(|_| entry.items(key).is_empty());
     if let (Some(place), true) = (place, entry.is_list(key)) {
