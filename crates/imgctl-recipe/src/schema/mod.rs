@@ -6,6 +6,7 @@
 mod ansible;
 mod disk;
 mod files;
+pub(crate) mod json;
 mod kernel;
 mod language;
 mod order;
@@ -24,7 +25,7 @@ mod verify;
 use crate::kinds::TextKind;
 
 pub(crate) use language::RECIPE;
-pub(crate) use order::{ORDER, Stage};
+pub(crate) use order::ORDER;
 
 /// A mapping with a fixed set of keys.
 #[derive(Debug)]
