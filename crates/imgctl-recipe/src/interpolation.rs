@@ -63,12 +63,12 @@ pub(crate) fn render(
     findings: &mut Findings,
 ) -> Option<Rendered> {
     let mut rendered = Rendered::default();
-    let mut refused = false;
+    let mark = findings.mark();
+    let mut invalid = false;
     let mut report = |range: Range<usize>, complaint: Complaint| {
         let span = start + range.start..start + range.end;
         let key = place.key.clone();
         findings.push(&Place { span, key }, complaint);
-        refused = true;
     };
     for piece in pieces(text) {
         let (name, range) = match piece {
@@ -91,7 +91,7 @@ pub(crate) fn render(
             }
             Ok(Found::AbsentSecret) => rendered.absent = Some(name.to_owned()),
             Ok(Found::Pending) => {}
-            Ok(Found::Invalid) => refused = true,
+            Ok(Found::Invalid) => invalid = true,
             Err(complaint) => report(range, complaint),
         }
         if rendered.text.len() > MAX_EXPANDED_BYTES {
@@ -99,7 +99,7 @@ pub(crate) fn render(
             break;
         }
     }
-    (!refused).then_some(rendered)
+    (!invalid && findings.mark() == mark).then_some(rendered)
 }
 
 /// What a template became.
@@ -184,8 +184,10 @@ impl Filler<'_> {
             return;
         };
         let bare = text.replace("${{", "").replace("}}", "");
-        let complaint = Complaint::error("a condition has no `${{ … }}`: it names things as they are")
-            .hint(format!("write {}", quoted(bare.split_whitespace().collect::<Vec<_>>().join(" ").as_str())));
+        let complaint = Complaint::error("a condition has no `${{ … }}`: it names things as they are").hint(format!(
+            "write {}",
+            quoted(bare.split_whitespace().collect::<Vec<_>>().join(" ").as_str())
+        ));
         let place = Place {
             span: node.span.clone(),
             key: key.to_owned(),
@@ -392,7 +394,7 @@ mod tests {
         assert_eq!(split("${{ vars.a }}"), ["vars.a"]);
         assert_eq!(split("${{vars.a}}${{ b }}c"), ["vars.a", "b", "'c'"]);
         assert_eq!(split("x $${{ a }} ${{ b }}"), ["'x '", "'${{'", "' a }} '", "b"]);
-        assert_eq!(split("$$$${{ a }}"), ["'$$$'", "'${{'", "' a }}'"]);
+        assert_eq!(split("$$$${{ a }}"), ["'$$'", "'${{'", "' a }}'"]);
         assert_eq!(split("ä ${{ a"), ["'ä '", "!3"]);
         assert_eq!(split("${{}}"), [""]);
         assert_eq!(split("$ {{ a }} ${ a }"), ["'$ {{ a }} ${ a }'"]);

@@ -46,6 +46,18 @@ impl fmt::Debug for Scalar {
 }
 
 impl Node {
+    /// A string that stands nowhere itself.
+    pub(crate) fn text(text: &str, span: Range<usize>) -> Self {
+        let scalar = Scalar {
+            text: text.to_owned(),
+            ..Scalar::default()
+        };
+        Self {
+            span,
+            kind: NodeKind::Scalar(scalar),
+        }
+    }
+
     /// A scalar's text.
     pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.kind {
@@ -60,7 +72,9 @@ impl Node {
             return None;
         };
         let mut entries = entries.iter();
-        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| name.as_text() == Some(key))
+            .map(|(_, value)| value)
     }
 
     /// The value of a mapping's key.
@@ -69,7 +83,9 @@ impl Node {
             return None;
         };
         let mut entries = entries.iter_mut();
-        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| name.as_text() == Some(key))
+            .map(|(_, value)| value)
     }
 
     /// What it is, for messages.

@@ -98,6 +98,15 @@ impl Scope {
         }
     }
 
+    /// The secrets that have a value.
+    pub(crate) fn known_secrets(&self) -> Vec<Secret> {
+        let secrets = self.secrets.values().filter_map(|state| match state {
+            SecretState::Known(secret) => Some(secret.clone()),
+            SecretState::Absent | SecretState::Invalid => None,
+        });
+        secrets.collect()
+    }
+
     /// What a name stands for in a place.
     pub(crate) fn find(&self, name: &str, within: Within) -> Result<Found<'_>, Complaint> {
         let Some((group, key)) = name.split_once('.') else {
@@ -120,8 +129,10 @@ impl Scope {
             },
             _ if name == PENDING => match within {
                 Within::Outputs => Ok(Found::Pending),
-                _ => Err(Complaint::error(format!("`{PENDING}` is known only when the image is written"))
-                    .hint("use it in paths of `outputs`")),
+                _ => Err(
+                    Complaint::error(format!("`{PENDING}` is known only when the image is written"))
+                        .hint("use it in paths of `outputs`"),
+                ),
             },
             _ => self.other(name, within),
         }

@@ -67,7 +67,9 @@ fn token(rest: &str, first: char, at: usize) -> Result<(Token<'_>, usize), Refus
         '|' => "write `||` or `or`",
         '$' => "names stand as they are, without `${{ }}`",
         '~' => "there are no patterns; compare by `==`, or with `in [\"a\", \"b\"]`",
-        _ => "texts stand in quotes; conditions are made of `==`, `!=`, `<`, `>=`, `in`, `and`, `or`, `not` and parentheses",
+        _ => {
+            "texts stand in quotes; conditions are made of `==`, `!=`, `<`, `>=`, `in`, `and`, `or`, `not` and parentheses"
+        }
     };
     let message = format!("{} means nothing in a condition", quoted(&first.to_string()));
     Err((at..at + first.len_utf8(), Complaint::error(message).hint(hint)))

@@ -11,29 +11,30 @@ use crate::finding::{Complaint, quoted};
 use crate::kinds::listed;
 use crate::recipe::GuestFacts;
 use crate::scope::{Scope, SecretState, Type, VariableValue};
+use crate::source_map::SourceFile;
 use parser::{Expression, Operand, Operator, Side};
 
 /// What is wrong in a condition, with the bytes of its text.
 pub(crate) type Refusal = (Range<usize>, Complaint);
 
 /// What conditions are judged by.
-pub(crate) struct Judge<'j, 'f> {
+pub(crate) struct Judge<'j> {
     pub(crate) scope: &'j Scope,
-    pub(crate) files: &'j mut LocalFiles<'f>,
+    pub(crate) files: &'j LocalFiles<'j>,
     /// `None` while the guest is not known.
     pub(crate) guest: Option<&'j GuestFacts>,
-    /// Makes a path of the condition one that files are found by.
-    pub(crate) beside: &'j dyn Fn(&Path) -> std::path::PathBuf,
+    /// The file that the condition stands in.
+    pub(crate) file: &'j SourceFile,
 }
 
 /// Whether a condition holds; `None` where that depends on a guest that is not known.
-pub(crate) fn judge(text: &str, judge: &mut Judge<'_, '_>) -> Result<Option<bool>, Refusal> {
+pub(crate) fn judge(text: &str, judge: &Judge<'_>) -> Result<Option<bool>, Refusal> {
     let expression = parser::parse(text)?;
     judge.truth(&expression)
 }
 
-impl Judge<'_, '_> {
-    fn truth(&mut self, expression: &Expression) -> Result<Option<bool>, Refusal> {
+impl Judge<'_> {
+    fn truth(&self, expression: &Expression) -> Result<Option<bool>, Refusal> {
         Ok(match expression {
             Expression::Not(inner) => self.truth(inner)?.map(|value| !value),
             // Both sides are looked at, so that both are checked.
@@ -48,7 +49,7 @@ impl Judge<'_, '_> {
                 _ => None,
             },
             Expression::Exists(path) => {
-                let path = (self.beside)(Path::new(path));
+                let path = self.file.beside(Path::new(path));
                 Some(self.files.check(&path).is_ok())
             }
             Expression::Alone(side) => self.alone(side)?,
@@ -79,7 +80,10 @@ impl Judge<'_, '_> {
                 SecretState::Invalid => Ok(None),
             },
             Operand::Variable(name) => {
-                let variable = self.scope.variable(name).map_err(|refusal| (side.at.clone(), refusal))?;
+                let variable = self
+                    .scope
+                    .variable(name)
+                    .map_err(|refusal| (side.at.clone(), refusal))?;
                 match (&variable.value, variable.kind) {
                     (VariableValue::Invalid, _) => Ok(None),
                     (VariableValue::Scalar(scalar), Type::Boolean) => Ok(Some(scalar.text == "true")),
@@ -130,9 +134,15 @@ impl Judge<'_, '_> {
     fn in_list(&self, left: &Side, list: &Side) -> Result<Option<bool>, Refusal> {
         let Operand::Variable(name) = &list.operand else {
             let complaint = Complaint::error(format!("`{}` is not a list", list.operand.name()));
-            return Err((list.at.clone(), complaint.hint("write `in [\"a\", \"b\"]`, or name a variable of `type: list`")));
+            return Err((
+                list.at.clone(),
+                complaint.hint("write `in [\"a\", \"b\"]`, or name a variable of `type: list`"),
+            ));
         };
-        let variable = self.scope.variable(name).map_err(|refusal| (list.at.clone(), refusal))?;
+        let variable = self
+            .scope
+            .variable(name)
+            .map_err(|refusal| (list.at.clone(), refusal))?;
         let items = match &variable.value {
             VariableValue::List(items) => items,
             VariableValue::Invalid => return Ok(None),
@@ -149,7 +159,11 @@ impl Judge<'_, '_> {
             true => self::is_version(value, item),
             false => value == item,
         };
-        Ok(Some(values.iter().any(|value| items.iter().any(|item| same(value, &item.text)))))
+        Ok(Some(
+            values
+                .iter()
+                .any(|value| items.iter().any(|item| same(value, &item.text))),
+        ))
     }
 
     /// What a side is; one value but for `os_like`. `None` where the guest is not known.
@@ -163,7 +177,10 @@ impl Judge<'_, '_> {
             Operand::Text(text) => Some(vec![text.clone()]),
             Operand::Boolean(value) => Some(vec![value.to_string()]),
             Operand::Variable(name) => {
-                let variable = self.scope.variable(name).map_err(|refusal| (side.at.clone(), refusal))?;
+                let variable = self
+                    .scope
+                    .variable(name)
+                    .map_err(|refusal| (side.at.clone(), refusal))?;
                 match &variable.value {
                     VariableValue::Scalar(scalar) => Some(vec![scalar.text.clone()]),
                     VariableValue::Invalid => None,
@@ -199,7 +216,10 @@ impl Judge<'_, '_> {
             Some(_) => Ok(()),
             None => {
                 let complaint = Complaint::error(format!("{} has no order", quoted(&text)));
-                Err((side.at.clone(), complaint.hint("only numbers with dots do, like `9` and `24.04`")))
+                Err((
+                    side.at.clone(),
+                    complaint.hint("only numbers with dots do, like `9` and `24.04`"),
+                ))
             }
         }
     }
@@ -208,7 +228,15 @@ impl Judge<'_, '_> {
 /// Words that the guest's facts never are.
 fn check_literals(side: &Side, other: &Side) -> Result<(), Refusal> {
     const MACHINES: [&str; 9] = [
-        "x86_64", "aarch64", "armv7l", "i686", "loongarch64", "ppc64", "ppc64le", "riscv64", "s390x",
+        "x86_64",
+        "aarch64",
+        "armv7l",
+        "i686",
+        "loongarch64",
+        "ppc64",
+        "ppc64le",
+        "riscv64",
+        "s390x",
     ];
     let Operand::Text(text) = &other.operand else {
         return Ok(());
@@ -223,16 +251,32 @@ fn check_literals(side: &Side, other: &Side) -> Result<(), Refusal> {
                 "ppc64el" => Some("ppc64le"),
                 _ => crate::kinds::nearest(text, MACHINES),
             };
-            let hint = meant.map_or_else(|| format!("known ones: {}", listed(MACHINES)), |meant| format!("did you mean `{meant}`?"));
-            (format!("{} is not an architecture as `uname -m` says it", quoted(text)), hint)
+            let hint = meant.map_or_else(
+                || format!("known ones: {}", listed(MACHINES)),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            (
+                format!("{} is not an architecture as `uname -m` says it", quoted(text)),
+                hint,
+            )
         }
         Operand::Os | Operand::OsLike if text.chars().any(|c| c.is_ascii_uppercase() || c.is_whitespace()) => {
-            let hint = format!("an `ID` of os-release is one word in lower case, like {}", quoted(&text.to_ascii_lowercase().replace(' ', "-")));
+            let hint = format!(
+                "an `ID` of os-release is one word in lower case, like {}",
+                quoted(&text.to_ascii_lowercase().replace(' ', "-"))
+            );
             (format!("{} is not the `ID` of a system", quoted(text)), hint)
         }
         Operand::Version if text.is_empty() => return Ok(()),
-        Operand::Version if !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~')) => {
-            ("this is not a version".to_owned(), "`version` is the `VERSION_ID` of os-release, like `24.04`".to_owned())
+        Operand::Version
+            if !text
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '~')) =>
+        {
+            (
+                "this is not a version".to_owned(),
+                "`version` is the `VERSION_ID` of os-release, like `24.04`".to_owned(),
+            )
         }
         _ => return Ok(()),
     };

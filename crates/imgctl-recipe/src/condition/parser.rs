@@ -122,7 +122,10 @@ pub(super) fn parse(text: &str) -> Result<Expression, Refusal> {
         None => Ok(expression),
         Some(Token::Name(name)) => {
             let complaint = Complaint::error(format!("{} is one word too many", quoted(name)));
-            Err((parser.at(), complaint.hint("join conditions by `and` or `or`; texts stand in quotes")))
+            Err((
+                parser.at(),
+                complaint.hint("join conditions by `and` or `or`; texts stand in quotes"),
+            ))
         }
         Some(_) => Err((parser.at(), Complaint::error("the condition should have ended here"))),
     }
@@ -141,7 +144,9 @@ impl<'t> Parser<'t> {
 
     /// The bytes of the next word.
     fn at(&self) -> Range<usize> {
-        self.tokens.get(self.next).map_or(self.end..self.end, |(_, at)| at.clone())
+        self.tokens
+            .get(self.next)
+            .map_or(self.end..self.end, |(_, at)| at.clone())
     }
 
     /// Passes one of these words.
@@ -158,7 +163,10 @@ impl<'t> Parser<'t> {
     fn expect(&mut self, symbol: &'static str) -> Result<(), Refusal> {
         match self.take(&[symbol]) {
             true => Ok(()),
-            false => Err((self.at(), Complaint::error(format!("the condition lacks a `{symbol}` here")))),
+            false => Err((
+                self.at(),
+                Complaint::error(format!("the condition lacks a `{symbol}` here")),
+            )),
         }
     }
 

@@ -1,13 +1,13 @@
 //! Conditions that hold, do not hold, or are refused.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::*;
-use crate::files::Files;
 use crate::host::{Host, HostFileError};
 use crate::node::Scalar;
 use crate::plan::Secret;
 use crate::scope::Variable;
+use crate::source_map::SourceMap;
 
 #[derive(Debug)]
 struct OneFile;
@@ -41,7 +41,11 @@ fn scope() -> Scope {
         ("release", Type::String, VariableValue::Scalar(scalar("1.34"))),
         ("stage", Type::Boolean, VariableValue::Scalar(scalar("true"))),
         ("count", Type::Integer, VariableValue::Scalar(scalar("12"))),
-        ("oses", Type::List, VariableValue::List(vec![scalar("debian"), scalar("rocky")])),
+        (
+            "oses",
+            Type::List,
+            VariableValue::List(vec![scalar("debian"), scalar("rocky")]),
+        ),
     ] {
         scope.variables.insert(name.into(), variable(kind, value));
     }
@@ -55,15 +59,14 @@ fn scope() -> Scope {
 }
 
 fn verdict(text: &str, guest: Option<&GuestFacts>) -> Result<Option<bool>, Refusal> {
-    let mut files = Files::default();
-    let mut files = files.asking(&OneFile);
+    let map = SourceMap::new(Path::new("dir/r.yaml"), String::new());
     judge(
         text,
-        &mut Judge {
+        &Judge {
             scope: &scope(),
-            files: &mut files,
+            files: &LocalFiles::asking(&OneFile),
             guest,
-            beside: &|path| PathBuf::from("dir").join(path),
+            file: map.recipe(),
         },
     )
 }

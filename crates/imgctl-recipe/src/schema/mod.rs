@@ -20,6 +20,7 @@ mod settings;
 mod source;
 mod trust;
 mod users;
+mod variables;
 mod verify;
 
 use crate::kinds::TextKind;
@@ -120,7 +121,6 @@ impl Key {
         )
         .default("always")
         .also(&["if", "only_if", "condition"])
-        .later()
     }
 
     const fn default(self, default: &'static str) -> Self {
