@@ -6,7 +6,7 @@ use super::*;
 use crate::files::LocalFiles;
 use crate::reading::Mode;
 use crate::schema::{Inner, Key, Rule};
-use crate::scope::{Scope, Type, Variable, VariableValue};
+use crate::scope::{Scope, SecretState, Type, Variable, VariableValue};
 use crate::source_map::SourceMap;
 use crate::{Host, HostFileError, RecipeSource, Settings, reader};
 
@@ -42,6 +42,7 @@ fn scope() -> Scope {
         let kind = Type::String;
         scope.variables.insert(name.into(), Variable { kind, value });
     }
+    scope.secrets.insert("private_ca".into(), SecretState::Absent);
     scope
 }
 
