@@ -6,9 +6,9 @@ use crate::guest::{Change, Guest};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
-use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
+use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
@@ -112,9 +112,13 @@ impl<'a> Run<'a> {
 
         self.stages.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
-        let changes = log
+        let mut changes = log
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
+        if self.options.output.is_none() {
+            let before = Disk::open(Overlay::new(base.disk.device()), &base.path)?;
+            diff::add_diffs(&mut changes, &Assembly::reopen(&before, &mounts)?, &tree)?;
+        }
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
@@ -197,6 +201,7 @@ impl<'a> Run<'a> {
             base: base_record(base, &baked.disk, base_digest),
             output,
             guest: baked.guest,
+            steps: StepRecord::of(&self.options.plan),
             changes: baked.changes,
             verified_by: baked.verified_by,
             warnings,

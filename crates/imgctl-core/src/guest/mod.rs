@@ -17,6 +17,7 @@ pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
+pub(crate) use snapshot::holds_private_key;
 pub use snapshot::Snapshot;
 
 use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, MountIndex, Timestamp, Tree};
@@ -73,6 +74,11 @@ impl Guest {
     #[must_use]
     pub fn log(&self) -> &ChangeLog {
         &self.log
+    }
+
+    /// What is changed from now on counts as changed by this step.
+    pub fn begin_step(&mut self, name: &'static str) {
+        self.log.begin_step(name);
     }
 
     /// What the user should know, in the order in which it was found.
