@@ -234,8 +234,8 @@ fn position(range: &Range<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{guest, path};
     use crate::guest::NewMetadata;
+    use crate::testing::{guest, path};
 
     fn shown(before: &str, after: &str) -> String {
         match compare(before.as_bytes(), after.as_bytes()) {
@@ -252,7 +252,10 @@ mod tests {
             ("a\nb\nc\n", "a\nB\nc\n"),
             ("a\nb", "a\nb\n"),
             ("a\nb\n", "a\nb"),
-            ("1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n11\n12\nend\n"),
+            (
+                "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n",
+                "1\n2\n3\n4\nfive\n6\n7\n8\n9\n10\n11\n12\nend\n",
+            ),
             (
                 "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n",
                 "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n14\n",
@@ -311,7 +314,11 @@ mod tests {
         ) else {
             panic!("no text");
         };
-        assert!(diff.unified.starts_with("@@ -1,40002 +1,40002 @@\n a\n-x\n"), "{}", &diff.unified[..60]);
+        assert!(
+            diff.unified.starts_with("@@ -1,40002 +1,40002 @@\n a\n-x\n"),
+            "{}",
+            &diff.unified[..60]
+        );
         assert_eq!(diff.lines_left_out, 2 * MAX_COMPARED_LINES + 2 - MAX_LINES);
     }
 
@@ -320,7 +327,9 @@ mod tests {
         let began = std::time::Instant::now();
         let size = usize::try_from(MAX_FILE_BYTES).unwrap();
         let lines = |step: usize, modulus: usize| -> String {
-            (0..size / 4).map(|line| format!("{:03}\n", line * step % modulus)).collect()
+            (0..size / 4)
+                .map(|line| format!("{:03}\n", line * step % modulus))
+                .collect()
         };
         let cut = |text: String| -> String { text.split_inclusive('\n').take(MAX_COMPARED_LINES / 2).collect() };
         for (before, after) in [
@@ -338,8 +347,20 @@ mod tests {
 
     #[test]
     fn changes_tell_contents_but_not_secrets() {
-        let before = guest(&["/etc/a|one\n", "/etc/shadow|x\n", "/etc/big|1", "/etc/same|s", "/etc/link -> a"]);
-        let mut after = guest(&["/etc/a|one\n", "/etc/shadow|x\n", "/etc/big|1", "/etc/same|s", "/etc/link -> a"]);
+        let before = guest(&[
+            "/etc/a|one\n",
+            "/etc/shadow|x\n",
+            "/etc/big|1",
+            "/etc/same|s",
+            "/etc/link -> a",
+        ]);
+        let mut after = guest(&[
+            "/etc/a|one\n",
+            "/etc/shadow|x\n",
+            "/etc/big|1",
+            "/etc/same|s",
+            "/etc/link -> a",
+        ]);
         let write = |guest: &mut crate::guest::Guest, name: &str, content: &[u8]| {
             let new = NewMetadata::root(0o644);
             guest.write_file(&path(name), &mut &*content, new).unwrap();

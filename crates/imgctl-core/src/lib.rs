@@ -44,6 +44,5 @@ pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
 pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
 pub use receipt::{
-    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord,
-    VerifierRecord,
+    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

@@ -1,8 +1,8 @@
 //! The change log: what every touched path was before, and what became of it.
 
 use super::snapshot::Snapshot;
-use crate::diff::ContentDiff;
 use super::{GuestError, Result};
+use crate::diff::ContentDiff;
 use imgctl_vfs::{EscapedBytes, FileKind, Found, GuestPath, MountIndex, NodeId, Tree, TreeNode};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -154,7 +154,14 @@ impl ChangeLog {
             });
         }
         let steps = self.step.into_iter().collect();
-        self.before.insert(path, Logged { partition, state, steps });
+        self.before.insert(
+            path,
+            Logged {
+                partition,
+                state,
+                steps,
+            },
+        );
         Ok(())
     }
 

@@ -17,8 +17,8 @@ pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
-pub(crate) use snapshot::holds_private_key;
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::holds_private_key;
 
 use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, MountIndex, Timestamp, Tree};
 use std::collections::BTreeSet;

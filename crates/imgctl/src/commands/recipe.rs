@@ -65,8 +65,12 @@ impl ReadRecipe {
 
     /// The plan, after telling the user what is to say about it.
     pub(crate) fn into_plan(self, ui: &Ui, path: &Path) -> CommandResult<Plan> {
-        if !self.findings.is_empty() {
-            ui.status(format_args!("{}\n", diagnostics::draw(&self.text, &self.findings)));
+        if ui.is_json() {
+            for finding in &self.findings {
+                ui.event("finding", FindingRecord::new(finding));
+            }
+        } else if !self.findings.is_empty() {
+            ui.notice(format_args!("{}\n", diagnostics::draw(&self.text, &self.findings)));
         }
         let count = Count::of(&self.findings);
         self.plan
