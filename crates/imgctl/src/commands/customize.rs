@@ -3,12 +3,12 @@
 use super::output::FormArgs;
 use super::{InputArgs, changes, summary};
 use crate::command_error::{CommandError, CommandResult};
-use crate::commands::recipe::ReadRecipe;
+use crate::commands::recipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
 use imgctl_core::{CustomizeOptions, OutputOptions};
-use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Plan};
+use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe, Settings};
 use std::env;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -91,29 +91,36 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
     if args.dry_run {
         return dry_run(ui, &args.run, &args.input);
     }
-    let (base, plan) = args.run.read(ui)?;
-    let output = output(ui, &args.output, &plan.outputs)?;
+    let (base, recipe) = args.run.read(ui)?;
+    let outputs = recipe.as_ref().map(Recipe::outputs).cloned().unwrap_or_default();
+    let output = output(ui, &args.output, &outputs)?;
     let options = CustomizeOptions {
         // Of an overlay nobody expects that it takes as long as reading its base.
         digest_base: !args.output.thin || args.run.json || args.run.receipt.is_some(),
         wipe_free: args.wipe_free,
         threads: args.threads,
-        ..args.run.options(base, plan, &args.input, Some(output))?
+        ..args.run.options(base, recipe, &args.input, Some(output))?
     };
     run(ui, &args.run, &options)
 }
 
 /// Everything but writing the output.
 pub(super) fn dry_run(ui: &Ui, args: &RunArgs, input: &InputArgs) -> CommandResult {
-    let (base, plan) = args.read(ui)?;
-    run(ui, args, &args.options(base, plan, input, None)?)
+    let (base, recipe) = args.read(ui)?;
+    run(ui, args, &args.options(base, recipe, input, None)?)
 }
 
 fn run(ui: &Ui, args: &RunArgs, options: &CustomizeOptions) -> CommandResult {
-    let receipt = {
+    let result = {
         let progress = Progress::new(ui);
-        imgctl_core::customize(options, &|event| progress.event(event))?
+        imgctl_core::customize(options, &|event| progress.event(event))
     };
+    let receipt = result.map_err(|error| {
+        if let Some(recipe) = &options.recipe {
+            recipe::tell(ui, &recipe.sources(), error.findings());
+        }
+        error
+    })?;
     if let Some(path) = &args.receipt {
         let json = super::json(&receipt)?;
         host_files::write_whole("receipt", path, json.as_bytes()).map_err(|error| match &receipt.output {
@@ -137,25 +144,23 @@ fn run(ui: &Ui, args: &RunArgs, options: &CustomizeOptions) -> CommandResult {
 
 impl RunArgs {
     /// The base and what the recipe asks for.
-    fn read(&self, ui: &Ui) -> CommandResult<(PathBuf, Plan)> {
+    fn read(&self, ui: &Ui) -> CommandResult<(PathBuf, Option<Recipe>)> {
         let base = self.base.clone().ok_or_else(|| {
             CommandError::usage("no base image is named")
                 .hint("`source:` in recipes is not supported yet; name the base image: imgctl customize BASE …")
         })?;
         // Found wrong before the recipe is read.
         reference_time()?;
-        let plan = match &self.recipe {
-            Some(path) => ReadRecipe::open(path)?.into_plan(ui, path)?,
-            None => Plan::default(),
-        };
-        Ok((base, plan))
+        let read = |path: &PathBuf| recipe::read_right(ui, path, &Settings::default());
+        let recipe = self.recipe.as_ref().map(read).transpose()?;
+        Ok((base, recipe))
     }
 
     /// Everything that can be found wrong before the image is opened.
     fn options(
         &self,
         base: PathBuf,
-        plan: Plan,
+        recipe: Option<Recipe>,
         input: &InputArgs,
         output: Option<OutputOptions>,
     ) -> CommandResult<CustomizeOptions> {
@@ -165,7 +170,7 @@ impl RunArgs {
         Ok(CustomizeOptions {
             base,
             input: input.options(),
-            plan,
+            recipe,
             digest_base: true,
             output,
             wipe_free: false,
