@@ -45,6 +45,7 @@ mod fields;
 mod files;
 mod finding;
 mod host;
+mod import;
 mod kinds;
 mod node;
 mod plan;
@@ -61,6 +62,10 @@ use files::Files;
 use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
 pub use host::{Host, HostFileError};
+pub use import::{
+    CloudConfigOptions, Import, ImportError, ImportHost, ImportNote, ImportNoteKind, LocalFile, MAX_IMPORT_BYTES,
+    from_cloud_config, from_virt_customize,
+};
 pub use plan::*;
 use recipe::Inner;
 pub use recipe::{GuestFacts, Recipe, Sources};

@@ -13,7 +13,7 @@ pub(crate) use content::{CONTENT, LINE, REGEX, compile};
 pub(crate) use name::{HOSTNAME, LABEL, LABEL_NAME, NAME, VERSION};
 pub(crate) use path::{GUEST_PATH, HOST_PATH, LINK_TARGET, OUTPUT_PATH, check_glob, glob_part};
 pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
-pub(crate) use ssh_key::SSH_KEY;
+pub(crate) use ssh_key::{SSH_KEY, decode_base64};
 pub(crate) use unit::{UNIT, full_name};
 
 /// A kind of string.
