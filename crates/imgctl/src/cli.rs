@@ -1,8 +1,9 @@
 //! The command line, and the way from it to an exit code.
 
 use crate::command_error::CommandResult;
+use crate::commands::recipe::RecipeCommand;
 use crate::commands::{
-    cat, check, compare, completions, convert, customize, info, inspect, ls, man_pages, plan, recipe,
+    cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe,
 };
 use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -51,7 +52,7 @@ enum Command {
     Check(check::CheckArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
-    Recipe(recipe::RecipeCommand),
+    Recipe(RecipeCommand),
     Completions(completions::CompletionsArgs),
     #[command(hide = true)]
     ManPages(man_pages::ManPagesArgs),
@@ -119,7 +120,9 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Compare(args) => return compare::compare(ui, args),
         Command::Info(args) => info::info(ui, args)?,
         Command::Check(args) => return check::check(ui, args),
-        Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args)?,
+        Command::Recipe(RecipeCommand::Check(args)) => recipe::check(ui, args)?,
+        Command::Recipe(RecipeCommand::FromCloudConfig(args)) => import::cloud_config(ui, args)?,
+        Command::Recipe(RecipeCommand::FromVirtCustomize(args)) => import::virt_customize(ui, args)?,
         Command::Completions(args) => completions::completions(ui, args)?,
         Command::ManPages(args) => man_pages::man_pages(args)?,
     }

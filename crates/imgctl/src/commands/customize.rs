@@ -115,11 +115,10 @@ fn run(ui: &Ui, args: &RunArgs, options: &CustomizeOptions) -> CommandResult {
         let progress = Progress::new(ui);
         imgctl_core::customize(options, &|event| progress.event(event))
     };
-    let receipt = result.map_err(|error| {
+    let receipt = result.inspect_err(|error| {
         if let Some(recipe) = &options.recipe {
             recipe::tell(ui, &recipe.sources(), error.findings());
         }
-        error
     })?;
     if let Some(path) = &args.receipt {
         let json = super::json(&receipt)?;

@@ -1,6 +1,7 @@
 //! `imgctl recipe check`, and how every command reads a recipe.
 
 use crate::command_error::{CommandError, CommandResult};
+use crate::commands::import;
 use crate::diagnostics;
 use crate::host_files::{self, LocalHost};
 use crate::ui::Ui;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
     Check(CheckArgs),
+    FromCloudConfig(import::FromCloudConfigArgs),
+    FromVirtCustomize(import::FromVirtCustomizeArgs),
 }
 
 /// Check recipes without an image

@@ -108,6 +108,14 @@ impl Ui {
         }
     }
 
+    /// Something that is different from what people may think.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        match self.is_json() {
+            true => self.text_event("note", &text),
+            false => line(format_args!("{CAUSE}note:{CAUSE:#} {}", Printable(text))),
+        }
+    }
+
     /// An error with what led to it, a line each, and what can be done about it.
     pub(crate) fn error(&self, error: &(dyn Error + 'static), hints: &[String], exit_code: u8) {
         let mut said = error.to_string();
