@@ -8,7 +8,7 @@ use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, unsupported, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_recipe::Plan;
 use imgctl_vfs::{Timestamp, Tree};
@@ -22,6 +22,9 @@ const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 ///
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
+    if let Some(recipe) = &options.recipe {
+        unsupported::refuse(recipe.unsupported())?;
+    }
     let mut run = Run::new(options, on_event);
     run.stages.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
@@ -141,9 +144,11 @@ impl<'a> Run<'a> {
         let Some(recipe) = &self.options.recipe else {
             return Ok(Plan::default());
         };
-        recipe.plan(&facts(guest.tree())).map_err(|findings| {
+        let plan = recipe.plan(&facts(guest.tree())).map_err(|findings| {
             Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
-        })
+        })?;
+        unsupported::refuse(&plan.unsupported)?;
+        Ok(plan)
     }
 
     fn apply(&self, plan: &Plan, guest: &mut Guest) -> Result<()> {

@@ -125,6 +125,8 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Recipe(RecipeCommand::FromVirtCustomize(args)) => import::virt_customize(ui, args)?,
         Command::Completions(args) => completions::completions(ui, args)?,
         Command::ManPages(args) => man_pages::man_pages(args)?,
+        Command::Recipe(RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
+        Command::Recipe(RecipeCommand::Schema(_)) => recipe::schema(ui)?,
     }
     Ok(0)
 }
