@@ -20,6 +20,7 @@ mod settings;
 mod source;
 mod trust;
 mod users;
+mod variables;
 mod verify;
 
 use crate::kinds::TextKind;
@@ -127,7 +128,6 @@ impl Key {
         )
         .default("always")
         .also(&["if", "only_if", "condition"])
-        .later()
     }
 
     const fn default(self, default: &'static str) -> Self {

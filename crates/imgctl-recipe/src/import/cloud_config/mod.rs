@@ -39,7 +39,7 @@ pub fn from_cloud_config(bytes: &[u8], options: &CloudConfigOptions) -> Result<I
     let map = SourceMap::new(Path::new("cloud-config"), text.to_owned());
     let file = map.recipe().clone();
     let mut findings = Findings::new(map);
-    let root = reader::read(&file, &mut findings);
+    let root = reader::read(&file, &mut findings, &mut 0);
     let mut findings = findings.take_sorted();
     let Some(root) = root else {
         return Err(match findings.is_empty() {
