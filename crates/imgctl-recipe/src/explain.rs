@@ -33,7 +33,7 @@ impl std::error::Error for UnknownKey {}
 pub fn explain(path: &str) -> Result<String, UnknownKey> {
     let mut out = String::new();
     let clean: String = path.split(['[', ']']).step_by(2).collect();
-    let place = find(clean.trim_matches('.'))?;
+    let (place, later) = find(clean.trim_matches('.'))?;
     // Writing to a string cannot fail.
     let _ = match place {
         Found::Recipe => overview(&mut out),
@@ -41,6 +41,9 @@ pub fn explain(path: &str) -> Result<String, UnknownKey> {
         Found::Key(name, key) => of_key(&name, key, &mut out),
         Found::Table(name, inner) => table(&name, "mapping", inner, &mut out),
     };
+    if later {
+        let _ = writeln!(out, "\n† checked, but cannot be carried out yet");
+    }
     Ok(out)
 }
 
@@ -52,15 +55,17 @@ enum Found {
     Table(String, &'static Table),
 }
 
-fn find(path: &str) -> Result<Found, UnknownKey> {
+/// What is there, and whether something around it cannot be carried out yet.
+fn find(path: &str) -> Result<(Found, bool), UnknownKey> {
     match path {
-        "" => return Ok(Found::Recipe),
-        "order" => return Ok(Found::Order),
+        "" => return Ok((Found::Recipe, false)),
+        "order" => return Ok((Found::Order, false)),
         _ => {}
     }
     let mut inside = Inner::Table(&RECIPE);
     let mut found = Found::Recipe;
     let mut walked = String::new();
+    let mut later = false;
     for name in path.split('.') {
         let parent = std::mem::take(&mut walked);
         walked = if parent.is_empty() {
@@ -79,6 +84,16 @@ fn find(path: &str) -> Result<Found, UnknownKey> {
         let Some((at, deeper)) = next else {
             return Err(unknown(name, &parent, inside));
         };
+        later |= matches!(
+            found,
+            Found::Key(
+                _,
+                Key {
+                    state: State::Later,
+                    ..
+                }
+            )
+        );
         found = at;
         match deeper {
             Some(deeper) => inside = deeper,
@@ -91,7 +106,7 @@ fn find(path: &str) -> Result<Found, UnknownKey> {
             None => {}
         }
     }
-    Ok(found)
+    Ok((found, later))
 }
 
 fn unknown(name: &str, parent: &str, inside: Inner) -> UnknownKey {
@@ -113,7 +128,11 @@ fn unknown(name: &str, parent: &str, inside: Inner) -> UnknownKey {
         "" => name.to_owned(),
         _ => format!("{parent}.{name}"),
     };
-    let near = synonym.or_else(|| nearest(name, names.iter().copied()));
+    let part = names
+        .iter()
+        .copied()
+        .find(|known| name.len() >= 4 && known.contains(name));
+    let near = synonym.or_else(|| nearest(name, names.iter().copied())).or(part);
     let hint = match near {
         Some(near) => format!("did you mean `{}`?", dotted(near)),
         None => format!("known are {}", listed(names)),
@@ -233,10 +252,7 @@ fn union(name: &str, union: &Union, out: &mut String) -> fmt::Result {
 fn keys(keys: &[Key], out: &mut String) -> fmt::Result {
     let width = keys.iter().map(|key| key.name.len()).max().unwrap_or_default();
     for key in keys {
-        let mark = match key.state {
-            State::Supported => ' ',
-            State::Later | State::LaterBut(_) => '†',
-        };
+        let mark = if key.works() { ' ' } else { '†' };
         let required = if key.required { " Required." } else { "" };
         let head = format!("  {:<width$} {mark} ", key.name);
         wrapped(&head, &format!("{}{required} ({})", key.about, key.shape.title()), out)?;

@@ -48,6 +48,7 @@ mod fields;
 mod files;
 mod finding;
 mod host;
+mod import;
 mod interpolation;
 mod kinds;
 mod node;
@@ -70,6 +71,10 @@ use files::LocalFiles;
 use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
 pub use host::{Host, HostFileError};
+pub use import::{
+    CloudConfigOptions, Import, ImportError, ImportHost, ImportNote, ImportNoteKind, LocalFile, MAX_IMPORT_BYTES,
+    from_cloud_config, from_virt_customize,
+};
 pub use plan::*;
 use reading::{Mode, Reading};
 use recipe::Inner;

@@ -46,24 +46,25 @@ pub fn reference() -> String {
         );
     }
     let mut done = Vec::new();
-    let _ = table(&RECIPE, &mut done, &mut out);
+    let _ = table(&RECIPE, false, &mut done, &mut out);
     out
 }
 
-fn table(table_: &'static Table, done: &mut Vec<&'static str>, out: &mut String) -> std::fmt::Result {
+fn table(table_: &'static Table, later: bool, done: &mut Vec<&'static str>, out: &mut String) -> std::fmt::Result {
     if done.contains(&table_.path) {
         return Ok(());
     }
     done.push(table_.path);
-    section(table_, out)?;
+    section(table_, later, out)?;
     for key in table_.keys {
+        let later = later || key.state == State::Later;
         match key.shape.inner() {
-            Some(Inner::Table(inner)) => table(inner, done, out)?,
+            Some(Inner::Table(inner)) => table(inner, later, done, out)?,
             Some(Inner::Union(inner)) if !done.contains(&inner.path) => {
                 done.push(inner.path);
-                union(inner, out)?;
+                union(inner, later, out)?;
                 for inner in inner.tables {
-                    table(inner, done, out)?;
+                    table(inner, later, done, out)?;
                 }
             }
             Some(Inner::Union(_)) | None => {}
@@ -72,18 +73,18 @@ fn table(table_: &'static Table, done: &mut Vec<&'static str>, out: &mut String)
     Ok(())
 }
 
-fn union(union: &Union, out: &mut String) -> std::fmt::Result {
-    writeln!(out, "\n## `{}`\n\n{}\n", union.path, union.about)?;
+fn union(union: &Union, later: bool, out: &mut String) -> std::fmt::Result {
+    writeln!(out, "\n## `{}`{}\n\n{}\n", union.path, mark(later), union.about)?;
     for table in union.tables {
         writeln!(out, "- `{}`: {}", union.name_of(table), table.about)?;
     }
     writeln!(out, "\n```yaml\n{}```", union.example)
 }
 
-fn section(table: &Table, out: &mut String) -> std::fmt::Result {
+fn section(table: &Table, later: bool, out: &mut String) -> std::fmt::Result {
     match table.path {
         "" => writeln!(out, "\n## The recipe")?,
-        path => writeln!(out, "\n## `{path}`")?,
+        path => writeln!(out, "\n## `{path}`{}", mark(later))?,
     }
     if !table.about.is_empty() {
         writeln!(out, "\n{}", table.about)?;
@@ -104,11 +105,16 @@ fn section(table: &Table, out: &mut String) -> std::fmt::Result {
 fn row(key: &Key, out: &mut String) -> std::fmt::Result {
     let (name, title, default) = (key.name, key.shape.title(), key.default);
     let later = match key.state {
-        State::Supported => String::new(),
+        State::Supported if key.works() => String::new(),
+        State::Supported => " †".to_owned(),
         State::Later => " †".to_owned(),
         State::LaterBut(value) => format!(" † (but `{value}`)"),
     };
     let example = key.example.replace('|', "\\|");
     let about = key.about.replace('|', "\\|");
     writeln!(out, "| `{name}`{later} | {title} | {default} | {about} | `{example}` |")
+}
+
+fn mark(later: bool) -> &'static str {
+    if later { " †" } else { "" }
 }

@@ -2,6 +2,7 @@
 
 use super::snapshot::Snapshot;
 use super::{GuestError, Result};
+use crate::diff::ContentDiff;
 use imgctl_vfs::{EscapedBytes, FileKind, Found, GuestPath, MountIndex, NodeId, Tree, TreeNode};
 use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -32,12 +33,18 @@ pub struct Change {
     pub partition: String,
     /// What happened.
     pub kind: ChangeKind,
+    /// The names of the steps that touched it, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<&'static str>,
     /// What was there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Snapshot>,
     /// What is there now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Snapshot>,
+    /// How the content of a regular file differs; only a dry run looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<ContentDiff>,
 }
 
 fn escape_path<S: Serializer>(path: &GuestPath, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -49,6 +56,8 @@ fn escape_path<S: Serializer>(path: &GuestPath, serializer: S) -> std::result::R
 pub struct ChangeLog {
     before: BTreeMap<GuestPath, Logged>,
     logged_bytes: u64,
+    /// The step that changes things now.
+    step: Option<&'static str>,
     /// Every name of the nodes that had several when a filesystem was first asked for them. Later changes of names need
     /// not be followed: a name that changed, or whose node got a further name, is in `before` already.
     hard_links: BTreeMap<MountIndex, BTreeMap<NodeId, Vec<GuestPath>>>,
@@ -58,6 +67,8 @@ pub struct ChangeLog {
 struct Logged {
     partition: String,
     state: Option<Snapshot>,
+    /// Who touched it, in order.
+    steps: Vec<&'static str>,
 }
 
 impl ChangeLog {
@@ -65,6 +76,11 @@ impl ChangeLog {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.before.is_empty()
+    }
+
+    /// What is touched from now on is touched by `step`.
+    pub(super) fn begin_step(&mut self, step: &'static str) {
+        self.step = Some(step);
     }
 
     /// To be called before a node's content or metadata changes: keeps its state under all its names.
@@ -92,16 +108,29 @@ impl ChangeLog {
 
     /// Keeps that nothing was at `path`, on the filesystem of `neighbour`, unless its state is known already.
     pub(super) fn touch_absent(&mut self, tree: &Tree, path: GuestPath, neighbour: TreeNode) -> Result<()> {
-        if self.before.contains_key(&path) {
+        if self.is_known(&path) {
             return Ok(());
         }
         let partition = tree.mount(neighbour.mount).label.clone();
-        self.insert(path, Logged { partition, state: None })
+        self.insert(path, partition, None)
+    }
+
+    /// Whether the state of `path` before its first change is kept already; the present step counts as one that touched it.
+    fn is_known(&mut self, path: &GuestPath) -> bool {
+        let Some(logged) = self.before.get_mut(path) else {
+            return false;
+        };
+        if let Some(step) = self.step
+            && logged.steps.last() != Some(&step)
+        {
+            logged.steps.push(step);
+        }
+        true
     }
 
     /// Keeps the state of one name, unless it is there already.
     pub(super) fn touch_name(&mut self, tree: &Tree, path: &GuestPath, node: TreeNode) -> Result<()> {
-        if self.before.contains_key(path) {
+        if self.is_known(path) {
             return Ok(());
         }
         let found = Found {
@@ -110,12 +139,11 @@ impl ChangeLog {
         };
         let state = at(tree, &found, Snapshot::take(tree, path, node))?;
         let partition = tree.mount(node.mount).label.clone();
-        let state = Some(state);
-        self.insert(found.path, Logged { partition, state })
+        self.insert(found.path, partition, Some(state))
     }
 
-    fn insert(&mut self, path: GuestPath, logged: Logged) -> Result<()> {
-        let xattrs = logged.state.iter().flat_map(|state| &state.xattrs);
+    fn insert(&mut self, path: GuestPath, partition: String, state: Option<Snapshot>) -> Result<()> {
+        let xattrs = state.iter().flat_map(|state| &state.xattrs);
         let xattr_bytes: usize = xattrs.map(|(name, value)| name.len() + value.len()).sum();
         self.logged_bytes += (path.as_bytes().len() + xattr_bytes + 256) as u64;
         if self.logged_bytes > MAX_LOG_BYTES {
@@ -125,7 +153,15 @@ impl ChangeLog {
                 limit: MAX_LOG_BYTES,
             });
         }
-        self.before.insert(path, logged);
+        let steps = self.step.into_iter().collect();
+        self.before.insert(
+            path,
+            Logged {
+                partition,
+                state,
+                steps,
+            },
+        );
         Ok(())
     }
 
@@ -183,8 +219,10 @@ fn compare(path: &GuestPath, logged: &Logged, after: Option<Snapshot>) -> Option
         path: path.clone(),
         partition: logged.partition.clone(),
         kind,
+        steps: logged.steps.clone(),
         before,
         after,
+        diff: None,
     })
 }
 

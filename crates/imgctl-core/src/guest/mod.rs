@@ -20,6 +20,7 @@ pub(crate) use facts::facts;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::holds_private_key;
 
 use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, MountIndex, Timestamp, Tree};
 use std::collections::BTreeSet;
@@ -75,6 +76,11 @@ impl Guest {
     #[must_use]
     pub fn log(&self) -> &ChangeLog {
         &self.log
+    }
+
+    /// What is changed from now on counts as changed by this step.
+    pub fn begin_step(&mut self, name: &'static str) {
+        self.log.begin_step(name);
     }
 
     /// What the user should know, in the order in which it was found.

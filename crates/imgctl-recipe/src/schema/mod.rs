@@ -111,6 +111,13 @@ impl Key {
         }
     }
 
+    /// Whether some of it can be carried out.
+    pub(crate) fn works(&self) -> bool {
+        let own = self.state == State::Supported;
+        let mut inner = self.shape.tables().into_iter().peekable();
+        own && (inner.peek().is_none() || inner.any(|table| table.keys.iter().any(Self::works)))
+    }
+
     /// The condition of an entry.
     const fn when() -> Self {
         Self::new(
