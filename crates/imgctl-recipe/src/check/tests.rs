@@ -182,3 +182,17 @@ fn the_last_key_of_a_path() {
     }
     assert_eq!(join("a", "b.c"), "a.\"b.c\"");
 }
+
+#[test]
+fn the_first_item_of_a_list() {
+    for (list, first) in [
+        ("a, b", "a"),
+        ("{ a: 1, b: 2 }, { c: 3 }", "{ a: 1, b: 2 }"),
+        ("\"a, b\", c", "\"a, b\""),
+        ("'a', b", "'a'"),
+        ("", ""),
+        ("a", "a"),
+    ] {
+        assert_eq!(first_item(list), first, "{list}");
+    }
+}
