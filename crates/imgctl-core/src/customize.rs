@@ -2,14 +2,15 @@
 
 use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
 use crate::event::OnEvent;
-use crate::guest::{Change, Guest};
+use crate::guest::{Change, Guest, facts};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
-use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
+use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, unsupported, verify};
 use imgctl_block::{BlockRead, Overlay};
+use imgctl_recipe::Plan;
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +18,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Changes kept in memory before they spill to the scratch file.
 const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 
-/// Changes the guest in the base image as the plan says, and writes the result as a new image.
+/// Changes the guest in the base image as the recipe says, and writes the result as a new image.
 ///
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
+    if let Some(recipe) = &options.recipe {
+        unsupported::refuse(recipe.unsupported())?;
+    }
     let mut run = Run::new(options, on_event);
     run.stages.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
@@ -69,6 +73,7 @@ struct Baked {
     mounts: Vec<MountPoint>,
     guest: GuestRecord,
     now: Timestamp,
+    steps: Vec<StepRecord>,
     changes: Vec<Change>,
     verified_by: Vec<VerifierRecord>,
 }
@@ -96,10 +101,11 @@ impl<'a> Run<'a> {
         }
         let mut guest = Guest::new(assembly.tree, now);
         let mounts = assembly.mounts;
+        let plan = self.plan(&guest)?;
 
         self.stages.begin(Stage::Edit)?;
         let record = GuestRecord::of(&guest, mount_records(&mounts));
-        self.apply(&mut guest)?;
+        self.apply(&plan, &mut guest)?;
 
         self.stages.begin(Stage::Commit)?;
         let (tree, log, warnings) = guest.into_parts();
@@ -112,9 +118,13 @@ impl<'a> Run<'a> {
 
         self.stages.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
-        let changes = log
+        let mut changes = log
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
+        if self.options.output.is_none() {
+            let before = Disk::open(Overlay::new(base.disk.device()), &base.path)?;
+            diff::add_diffs(&mut changes, &Assembly::reopen(&before, &mounts)?, &tree)?;
+        }
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
@@ -123,17 +133,30 @@ impl<'a> Run<'a> {
             mounts,
             guest: record,
             now,
+            steps: StepRecord::of(&plan),
             changes,
             verified_by,
         })
     }
 
-    fn apply(&self, guest: &mut Guest) -> Result<()> {
+    /// What the recipe asks for in this guest.
+    fn plan(&self, guest: &Guest) -> Result<Plan> {
+        let Some(recipe) = &self.options.recipe else {
+            return Ok(Plan::default());
+        };
+        let plan = recipe.plan(&facts(guest.tree())).map_err(|findings| {
+            Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
+        })?;
+        unsupported::refuse(&plan.unsupported)?;
+        Ok(plan)
+    }
+
+    fn apply(&self, plan: &Plan, guest: &mut Guest) -> Result<()> {
         let mut on_step = |name: &str| {
             (self.on_event)(Event::Step(name.to_owned()));
             !self.options.cancel.load(Ordering::Relaxed)
         };
-        match steps::execute(&self.options.plan, guest, &mut on_step) {
+        match steps::execute(plan, guest, &mut on_step) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cancelled()),
             Err(failed) => {
@@ -197,6 +220,7 @@ impl<'a> Run<'a> {
             base: base_record(base, &baked.disk, base_digest),
             output,
             guest: baked.guest,
+            steps: baked.steps,
             changes: baked.changes,
             verified_by: baked.verified_by,
             warnings,

@@ -1,51 +1,98 @@
 //! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
 
+mod conditions;
+mod filled;
+mod rules;
+mod union;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use conditions::Verdict;
+pub(crate) use filled::absent_secret;
 
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
-use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
+use crate::kinds::{self, Numbers, TextKind, listed, mode_bits, nearest};
 use crate::node::{Node, NodeKind, Resolved, Scalar};
-use crate::schema::{Key, RECIPE, Shape, Table};
+use crate::reading::Reading;
+use crate::schema::{RECIPE, Shape, State, Table};
 
 /// Checks a whole recipe.
-pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'n> {
+pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings, reading: Reading<'_>) -> Fields<'n> {
     let place = Place {
         span: root.span.clone(),
         key: String::new(),
     };
-    match (Checker { findings }).table(root, &RECIPE, &place) {
+    match (Checker { findings, reading }).table(root, &RECIPE, &place) {
         Value::Table(fields) => fields,
         _ => Fields::default(),
     }
 }
 
-struct Checker<'f, 's> {
-    findings: &'f mut Findings<'s>,
+/// Checks what every file of a recipe must say for itself: what it is, and what it is made of.
+pub(crate) fn check_head(root: &Node, findings: &mut Findings, reading: Reading<'_>) {
+    let mut checker = Checker { findings, reading };
+    let mut missing = Fields::default();
+    for key in RECIPE.keys {
+        let Some(value) = root.get(key.name).filter(|_| HEAD.contains(&key.name)) else {
+            continue;
+        };
+        let place = Place {
+            span: value.span.clone(),
+            key: key.name.to_owned(),
+        };
+        let value = checker.value(value, &key.shape, place.clone(), key.example);
+        missing.insert(key.name, place, value);
+    }
+    let place = Place {
+        span: root.span.clone(),
+        key: String::new(),
+    };
+    checker.missing(&RECIPE, &missing, &BTreeSet::new(), &place);
 }
 
-impl Checker<'_, '_> {
+/// The keys that are not taken over from the recipes that one builds on.
+pub(crate) const HEAD: [&str; 3] = ["apiVersion", "kind", "extends"];
+
+struct Checker<'f> {
+    findings: &'f mut Findings,
+    reading: Reading<'f>,
+}
+
+impl Checker<'_> {
     fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
-        let value = match &node.kind {
-            NodeKind::Refused => Value::Invalid,
-            NodeKind::Scalar(scalar) if scalar.text.contains("${{") => {
-                self.findings.push(
-                    &place,
-                    Complaint::error("variables are not supported yet").hint("write the value in place of `${{ … }}`"),
-                );
-                Value::Invalid
+        match &node.kind {
+            NodeKind::Scalar(scalar) if !scalar.from.is_empty() => self.filled_in(scalar, node, shape, place, example),
+            _ => self.literal(node, shape, place, example),
+        }
+    }
+
+    /// A value as it stands, or as it was filled in.
+    fn literal<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
+        let value = match (shape, &node.kind) {
+            (_, NodeKind::Refused) => Value::Invalid,
+            (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
+            (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
+            (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
+            (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
+            (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
+            (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
+            (Shape::Union(union), NodeKind::Mapping(entries)) => self.union(node, entries, union, &place),
+            (Shape::List(item) | Shape::OneOrMore(item), NodeKind::Sequence(nodes)) => {
+                self.list(nodes, item, &place, example)
             }
-            kind => match (shape, kind) {
-                (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
-                (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
-                (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
-                (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
-                (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
-                (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
-                (Shape::List(item), NodeKind::Sequence(nodes)) => self.list(nodes, item, &place, example),
-                (Shape::Map(names, values), NodeKind::Mapping(entries)) => self.map(entries, names, values, &place),
-                _ => self.wrong_shape(node, shape, &place, example),
-            },
+            (Shape::OneOrMore(item), NodeKind::Scalar(_)) => {
+                let only = self.value(node, item, place.clone(), example);
+                Value::List(vec![only])
+            }
+            (Shape::Either(first, second), kind) => {
+                return self.either(node, kind, [first, second], place, example);
+            }
+            (Shape::Map(names, values), NodeKind::Mapping(entries)) => {
+                self.map(entries, names, values, &place, example)
+            }
+            (Shape::Any, _) => self.any(node, &place),
+            _ => self.wrong_shape(node, shape, &place, example),
         };
         Checked { place, value }
     }
@@ -56,9 +103,7 @@ impl Checker<'_, '_> {
         let found = node.describe();
         let complaint = Complaint::error(format!("{} must be {expected}, but is {found}", subject(&place.key)));
         let complaint = match (shape, &node.kind) {
-            (Shape::List(item), NodeKind::Scalar(scalar))
-                if matches!(**item, Shape::Text(_) | Shape::Choice(_)) && scalar.resolve() == Resolved::Text =>
-            {
+            (Shape::List(item), NodeKind::Scalar(scalar)) if item.is_scalar() && scalar.resolve() == Resolved::Text => {
                 complaint.hint(format!("write `{key}: [{}]`", quoted(&scalar.text).trim_matches('`')))
             }
             _ if found == "empty" => complaint.hint(format!("remove {} or give it a value", quoted(key))),
@@ -79,6 +124,11 @@ impl Checker<'_, '_> {
             return Value::Invalid;
         };
         let mut fields = Fields::default();
+        match self.condition(node, table, place) {
+            Verdict::Holds => {}
+            Verdict::Open => fields.mark_conditional(),
+            Verdict::LeaveOut => return Value::LeftOut,
+        }
         let mut seen = BTreeMap::new();
         let mut meant = BTreeSet::new();
         for (key, value) in entries {
@@ -96,12 +146,6 @@ impl Checker<'_, '_> {
                     fields.mark_incomplete();
                     meant.extend(self.unknown(name, table, &key_place));
                 }
-                Some(Key {
-                    shape: Shape::Later, ..
-                }) => {
-                    fields.mark_incomplete();
-                    self.later(name, table, &key_place);
-                }
                 Some(known) => {
                     let span = if value.span.is_empty() {
                         key.span.clone()
@@ -109,11 +153,19 @@ impl Checker<'_, '_> {
                         value.span.clone()
                     };
                     let value = self.value(value, &known.shape, Place { span, key: path }, known.example);
+                    if matches!(value.value, Value::LeftOut) {
+                        meant.insert(known.name);
+                        continue;
+                    }
+                    if asks_more(known.state, &value.value) {
+                        fields.mark_later(key_place.clone());
+                    }
                     fields.insert(known.name, key_place, value);
                 }
             }
         }
         self.missing(table, &fields, &meant, place);
+        self.rules(table, &fields, place);
         Value::Table(fields)
     }
 
@@ -140,8 +192,13 @@ impl Checker<'_, '_> {
                 .push(&place, Complaint::error("there is no key before this `:`"));
             return None;
         }
+        if name.contains("${{") {
+            let complaint = Complaint::error("a key cannot contain `${{ … }}`");
+            self.findings.push(&place, complaint.hint("only values are filled in"));
+            return None;
+        }
         if let Some(first) = seen.get(name) {
-            let (line, _) = self.findings.source.line_column(*first);
+            let line = self.findings.source.line(*first);
             let place = Place {
                 key: join(&place.key, name),
                 ..place
@@ -176,26 +233,17 @@ impl Checker<'_, '_> {
         let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
         let complaint = if name == "<<" {
             Complaint::error("merge keys are not supported").hint("write the keys out")
+        } else if name == "when" {
+            complaint.hint("a condition belongs to an entry of a list, or to a section that has the key")
         } else if let Some(key) = meant {
             complaint.hint(format!("did you mean `{key}`?"))
-        } else if let Some(home) = home_of(name, &RECIPE) {
+        } else if let Some(home) = home_of(name, table) {
             complaint.hint(format!("`{name}` belongs in `{home}`"))
         } else {
             complaint.hint(format!("known keys: {}", listed(table.names())))
         };
         self.findings.push(place, complaint);
         meant
-    }
-
-    fn later(&mut self, name: &str, table: &Table, place: &Place) {
-        let inside = match table.path {
-            "" => String::new(),
-            path => format!(" in `{path}`"),
-        };
-        self.findings.push(
-            place,
-            Complaint::error(format!("`{name}` is not supported yet{inside}")).hint("remove it for now"),
-        );
     }
 
     fn missing(&mut self, table: &Table, fields: &Fields<'_>, meant: &BTreeSet<&str>, place: &Place) {
@@ -217,65 +265,130 @@ impl Checker<'_, '_> {
 
     fn list<'n>(&mut self, nodes: &'n [Node], item: &'static Shape, place: &Place, example: &str) -> Value<'n> {
         let example = example.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        let checked = nodes.iter().enumerate().map(|(index, node)| {
+        let example = example.map(first_item);
+        let mut checked = Vec::new();
+        // Entries are counted in the file that they stand in.
+        let mut counted = BTreeMap::new();
+        for node in nodes {
+            let file = self.findings.source.file_at(node.span.start).start;
+            let index = counted.entry(file).or_insert(0_usize);
             let place = Place {
                 span: node.span.clone(),
                 key: format!("{}[{index}]", place.key),
             };
-            self.value(node, item, place, example.unwrap_or_default())
-        });
-        Value::List(checked.collect())
+            *index += 1;
+            checked.push(self.value(node, item, place, example.unwrap_or_default()));
+        }
+        checked.retain(|checked| !matches!(checked.value, Value::LeftOut));
+        Value::List(checked)
     }
 
+    /// `place` is that of the whole mapping.
     fn map<'n>(
         &mut self,
         entries: &'n [(Node, Node)],
         names: &'static TextKind,
-        values: &'static TextKind,
+        values: &'static Shape,
         place: &Place,
+        example: &str,
     ) -> Value<'n> {
         let mut seen = BTreeMap::new();
+        let mut checked = Vec::new();
         for (key, value) in entries {
             let Some(name) = self.key_name(key, place, &mut seen) else {
                 continue;
             };
             let path = join(&place.key, name);
             if let Err(complaint) = (names.check)(name) {
-                let span = key.span.clone();
-                self.findings.push(
-                    &Place {
-                        span,
-                        key: path.clone(),
-                    },
-                    complaint,
-                );
+                let (span, key) = (key.span.clone(), path.clone());
+                self.findings.push(&Place { span, key }, complaint);
             }
             let span = if value.span.is_empty() {
                 key.span.clone()
             } else {
                 value.span.clone()
             };
-            let place = Place { span, key: path };
-            match &value.kind {
-                NodeKind::Scalar(scalar) => drop(self.text(scalar, values, &place, "")),
-                NodeKind::Refused => {}
-                _ => {
-                    let found = value.describe();
-                    let message = format!("{} must be {}, but is {found}", subject(&place.key), values.what);
-                    self.findings.push(&place, Complaint::error(message));
-                }
+            let inner = Place { span, key: path };
+            let nested = matches!(values, Shape::Map(..) | Shape::Table(_));
+            if nested && matches!(value.kind, NodeKind::Scalar(_) | NodeKind::Sequence(_)) {
+                let (expected, found) = (values.expected(), value.describe());
+                let message = format!("{} must be {expected}, but is {found}", quoted(name));
+                let hint = format!("for example `{}: {example}`", last_key(&place.key));
+                self.findings.push(&inner, Complaint::error(message).hint(hint));
+                continue;
+            }
+            let value = self.value(value, values, inner, "");
+            if !matches!(value.value, Value::LeftOut) {
+                checked.push((name, value));
             }
         }
-        // Nothing reads it yet.
-        Value::Invalid
+        Value::Map(checked)
+    }
+
+    fn either<'n>(
+        &mut self,
+        node: &'n Node,
+        kind: &NodeKind,
+        [first, second]: [&'static Shape; 2],
+        place: Place,
+        example: &str,
+    ) -> Checked<'n> {
+        let NodeKind::Scalar(scalar) = kind else {
+            return self.value(node, second, place, example);
+        };
+        match first {
+            Shape::Choice(choices) if !choices.contains(&scalar.text.as_str()) => {
+                let message = format!(
+                    "{} must be {} or {}, but is {}",
+                    subject(&place.key),
+                    listed(choices.iter().copied()),
+                    second.expected(),
+                    quoted(&scalar.text)
+                );
+                self.findings.push(&place, Complaint::error(message));
+                let value = Value::Invalid;
+                Checked { place, value }
+            }
+            _ => self.value(node, first, place, example),
+        }
+    }
+
+    /// Nothing is known about it, but that its own keys differ.
+    fn any<'n>(&mut self, node: &'n Node, place: &Place) -> Value<'n> {
+        match &node.kind {
+            NodeKind::Mapping(entries) => {
+                let mut seen = BTreeMap::new();
+                for (key, value) in entries {
+                    if let Some(name) = self.key_name(key, place, &mut seen) {
+                        let (span, key) = (value.span.clone(), join(&place.key, name));
+                        self.any(value, &Place { span, key });
+                    }
+                }
+            }
+            NodeKind::Sequence(items) => {
+                for item in items {
+                    self.any(item, place);
+                }
+            }
+            NodeKind::Scalar(_) | NodeKind::Refused => {}
+        }
+        Value::Any
     }
 
     fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {
+        if std::ptr::eq(kind, &kinds::CONDITION) {
+            // Judged already.
+            return Value::Text(&scalar.text);
+        }
         if let Some(complaint) = surprise(scalar, kind.what, kind.numbers, place, example) {
             self.findings.push(place, complaint);
             return Value::Invalid;
         }
-        match (kind.check)(&scalar.text) {
+        let checked = (kind.check)(&scalar.text).and_then(|()| match std::ptr::eq(kind, &kinds::SECRET_NAME) {
+            true => self.reading.scope.secret(&scalar.text).map(drop),
+            false => Ok(()),
+        });
+        match checked {
             Ok(()) => Value::Text(&scalar.text),
             Err(complaint) => {
                 self.findings.push(place, complaint);
@@ -318,7 +431,7 @@ impl Checker<'_, '_> {
     }
 
     fn boolean<'n>(&mut self, scalar: &Scalar, place: &Place) -> Value<'n> {
-        let resolved = scalar.resolve();
+        let resolved = scalar.resolve_value();
         if let Resolved::Boolean(value) = resolved {
             return Value::Boolean(value);
         }
@@ -358,9 +471,9 @@ impl Checker<'_, '_> {
         value
     }
 
-    fn integer<'n>(&mut self, scalar: &Scalar, low: u32, high: u32, place: &Place) -> Value<'n> {
-        let parsed = scalar.text.parse::<u32>().ok();
-        let found = match scalar.resolve() {
+    fn integer<'n>(&mut self, scalar: &Scalar, low: u64, high: u64, place: &Place) -> Value<'n> {
+        let parsed = scalar.text.parse::<u64>().ok();
+        let found = match scalar.resolve_value() {
             Resolved::Null => "empty".into(),
             Resolved::Integer => match parsed {
                 Some(value) if (low..=high).contains(&value) => return Value::Integer(value),
@@ -370,7 +483,8 @@ impl Checker<'_, '_> {
             _ => quoted(&scalar.text),
         };
         let what = subject(&place.key);
-        let complaint = Complaint::error(format!("{what} must be a number from {low} to {high}, but is {found}"));
+        let expected = Shape::Integer(low, high).expected();
+        let complaint = Complaint::error(format!("{what} must be {expected}, but is {found}"));
         let key = last_key(&place.key);
         self.findings.push(
             place,
@@ -404,6 +518,8 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
     match resolved {
         Resolved::Text => None,
         Resolved::Integer if numbers == Numbers::Accept && text.bytes().all(|b| b.is_ascii_digit()) => None,
+        Resolved::Integer if numbers == Numbers::Whole => None,
+        _ if numbers == Numbers::Check && is_number => None,
         _ if numbers == Numbers::Accept && is_number => {
             let message = format!("{} must be {what}, but is {}", subject(&place.key), quoted(text));
             Some(Complaint::error(message).hint("a number is written in decimal, without sign and leading zeros"))
@@ -419,6 +535,13 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
                 ))
             })
         }
+        Resolved::Boolean(_) | Resolved::LegacyBoolean if what.starts_with("a number") => {
+            let shown = quoted(text);
+            let message = format!("{} must be {what}, but {shown} is a boolean", subject(&place.key));
+            let on = matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on");
+            let hint = format!("{}, or the word in quotes", assignment(if on { "1" } else { "0" }));
+            Some(Complaint::error(message).hint(hint))
+        }
         _ => {
             let found = resolved.describe();
             let shown = quoted(text);
@@ -432,19 +555,73 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
 }
 
 /// The table that has a key of this name, for one that stands in the wrong place.
-fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
-    table.keys.iter().find_map(|key| {
-        let inner = key.shape.inner()?;
-        if inner.key(name).is_some_and(|key| !matches!(key.shape, Shape::Later)) {
-            return Some(inner.path);
+fn home_of(name: &str, stray: &Table) -> Option<&'static str> {
+    let mut homes = Vec::new();
+    collect_homes(name, &RECIPE, &mut homes);
+    let root = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let near: Vec<&str> = homes
+        .iter()
+        .copied()
+        .filter(|home| root(home) == root(stray.path))
+        .collect();
+    match (near.as_slice(), homes.as_slice()) {
+        ([home], _) | ([], [home]) => Some(home),
+        // Of keys that stand alone, what makes something so is likelier than what looks at it.
+        ([], homes) if stray.path.is_empty() => homes.iter().copied().find(|home| root(home) != "verify"),
+        _ => None,
+    }
+}
+
+fn collect_homes(name: &str, table: &'static Table, homes: &mut Vec<&'static str>) {
+    for inner in table.keys.iter().flat_map(|key| key.shape.tables()) {
+        if inner.key(name).is_some() && !homes.contains(&inner.path) {
+            homes.push(inner.path);
         }
-        home_of(name, inner)
-    })
+        collect_homes(name, inner, homes);
+    }
+}
+
+/// The first of several values in flow style.
+fn first_item(list: &str) -> &str {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (at, character) in list.char_indices() {
+        match (character, quote) {
+            ('"' | '\'', None) => quote = Some(character),
+            (_, Some(open)) if open == character => quote = None,
+            ('[' | '{', None) => depth += 1,
+            (']' | '}', None) => depth = depth.saturating_sub(1),
+            (',', None) if depth == 0 => return list.get(..at).unwrap_or(list),
+            _ => {}
+        }
+    }
+    list
+}
+
+/// Whether a value asks for something that cannot be done yet.
+fn asks_more(state: State, value: &Value<'_>) -> bool {
+    let empty = match value {
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        Value::Table(fields) => fields.is_empty(),
+        _ => false,
+    };
+    match state {
+        State::Supported => false,
+        State::Later => !empty,
+        State::LaterBut(known) => match value {
+            Value::Text(text) => *text != known,
+            Value::Boolean(value) => value.to_string() != known,
+            _ => !empty,
+        },
+    }
 }
 
 fn join(parent: &str, name: &str) -> String {
     // Whole names only: a key of the language is short.
-    let name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
+    let mut name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
+    if name.contains(['.', '[', ']', '"']) {
+        name = format!("\"{}\"", name.replace('"', ""));
+    }
     match parent {
         "" => name,
         _ => format!("{parent}.{name}"),
@@ -453,8 +630,15 @@ fn join(parent: &str, name: &str) -> String {
 
 /// The key at the end of a path, without an index.
 fn last_key(path: &str) -> &str {
-    let path = path.rsplit_once('.').map_or(path, |(_, last)| last);
-    path.split_once('[').map_or(path, |(key, _)| key)
+    let path = path.rfind(['"', ']']).map_or(path, |at| match path.get(at..) {
+        // An index, or a key in quotes.
+        Some("]") => path.rsplit_once('[').map_or(path, |(key, _)| key),
+        _ => path,
+    });
+    if let Some(quoted) = path.strip_suffix('"') {
+        return quoted.rsplit_once('"').map_or(quoted, |(_, key)| key);
+    }
+    path.rsplit_once('.').map_or(path, |(_, last)| last)
 }
 
 /// How a message names the value at a path.
@@ -466,90 +650,4 @@ fn subject(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::source_map::SourceMap;
-    use crate::{HostFileError, HostFiles, RecipeSource, reader};
-
-    #[derive(Debug)]
-    struct AnyFile;
-
-    impl HostFiles for AnyFile {
-        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
-            Ok(path.to_path_buf())
-        }
-    }
-
-    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
-        visit(table);
-        for inner in table.keys.iter().filter_map(|key| key.shape.inner()) {
-            every_table(inner, visit);
-        }
-    }
-
-    #[test]
-    fn every_key_is_documented_and_its_example_is_valid() {
-        let mut keys = 0;
-        every_table(&RECIPE, &mut |table| {
-            for key in table.keys {
-                let name = format!("{}.{}", table.path, key.name);
-                assert!(key.about.ends_with('.'), "{name}: what does it do?");
-                if matches!(key.shape, Shape::Later) {
-                    continue;
-                }
-                assert!(!key.example.is_empty() && !key.default.is_empty(), "{name}");
-                // An ellipsis stands for something that nobody should copy.
-                if key.example.contains('…') {
-                    continue;
-                }
-                let text = format!("{}: {}\n", key.name, key.example);
-                let map = SourceMap::new(Path::new("example"), &text);
-                let mut findings = Findings::new(&map);
-                let root = reader::read(&map, &mut findings).expect(&name);
-                let NodeKind::Mapping(entries) = &root.kind else {
-                    panic!("{name}");
-                };
-                let place = Place {
-                    span: 0..0,
-                    key: key.name.into(),
-                };
-                let mut checker = Checker {
-                    findings: &mut findings,
-                };
-                checker.value(&entries[0].1, &key.shape, place, key.example);
-                assert_eq!(findings.into_sorted(), [], "{name}");
-                keys += 1;
-            }
-        });
-        assert!(keys > 40, "{keys}");
-    }
-
-    #[test]
-    fn no_key_has_the_name_of_another_as_its_own() {
-        every_table(&RECIPE, &mut |table| {
-            let mut names = BTreeSet::new();
-            for key in table.keys {
-                assert!(names.insert(key.name), "{}.{} is there twice", table.path, key.name);
-            }
-            for also in table.keys.iter().flat_map(|key| key.also) {
-                assert!(!names.contains(also), "{}: `{also}` is a key itself", table.path);
-            }
-        });
-    }
-
-    #[test]
-    fn the_examples_of_tables_check_clean() {
-        every_table(&RECIPE, &mut |table| {
-            let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{}", table.example);
-            let source = RecipeSource {
-                name: Path::new("example"),
-                text: text.as_bytes(),
-            };
-            let outcome = crate::read(source, &AnyFile);
-            assert_eq!(outcome.findings, [], "{}", table.path);
-            assert!(outcome.plan.is_some());
-        });
-    }
-}
+mod tests;

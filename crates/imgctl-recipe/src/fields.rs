@@ -15,12 +15,31 @@ pub(crate) struct Checked<'n> {
 #[derive(Debug)]
 pub(crate) enum Value<'n> {
     Text(&'n str),
+    /// A text that a secret is in.
+    Secret(&'n str),
     Boolean(bool),
-    Integer(u32),
+    Integer(u64),
     List(Vec<Checked<'n>>),
     Table(Fields<'n>),
+    /// Names of the recipe's own with their values.
+    Map(Vec<(&'n str, Checked<'n>)>),
+    /// Something that nothing reads yet.
+    Any,
+    /// Its condition does not hold.
+    LeftOut,
     /// A finding was made; nothing more is known.
     Invalid,
+}
+
+impl Checked<'_> {
+    fn later<'s>(&'s self, places: &mut Vec<&'s Place>) {
+        match &self.value {
+            Value::Table(fields) => places.extend(fields.later()),
+            Value::List(items) => items.iter().for_each(|item| item.later(places)),
+            Value::Map(entries) => entries.iter().for_each(|(_, value)| value.later(places)),
+            _ => {}
+        }
+    }
 }
 
 /// The keys of a table that are there.
@@ -29,6 +48,10 @@ pub(crate) struct Fields<'n> {
     entries: BTreeMap<&'static str, (Place, Checked<'n>)>,
     /// Whether there were keys that are not known, not supported or not readable.
     incomplete: bool,
+    /// Keys that cannot be carried out yet.
+    later: Vec<Place>,
+    /// Whether there is a condition that is not judged yet.
+    conditional: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -38,6 +61,35 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn mark_incomplete(&mut self) {
         self.incomplete = true;
+    }
+
+    pub(crate) fn mark_conditional(&mut self) {
+        self.conditional = true;
+    }
+
+    /// Whether it may be left out later, so that it does not contradict others yet.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.conditional
+    }
+
+    pub(crate) fn mark_later(&mut self, place: Place) {
+        self.later.push(place);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && !self.incomplete
+    }
+
+    /// The places of all keys that cannot be carried out yet, here and inside; of nested ones the outermost.
+    pub(crate) fn later(&self) -> Vec<&Place> {
+        let mut places: Vec<&Place> = self.later.iter().collect();
+        for (key, value) in self.entries.values() {
+            if !self.later.iter().any(|later| later.key == key.key) {
+                value.later(&mut places);
+            }
+        }
+        places.sort_by_key(|place| place.span.start);
+        places
     }
 
     /// Whether the key is there, with a valid value or not.
@@ -63,10 +115,15 @@ impl<'n> Fields<'n> {
         match self.get(key)? {
             Checked {
                 place,
-                value: Value::Text(text),
+                value: Value::Text(text) | Value::Secret(text),
             } => Some((text, place)),
             _ => None,
         }
+    }
+
+    /// Whether a secret is in the text.
+    pub(crate) fn is_secret(&self, key: &str) -> bool {
+        matches!(self.get(key).map(|checked| &checked.value), Some(Value::Secret(_)))
     }
 
     pub(crate) fn boolean(&self, key: &str) -> Option<bool> {
@@ -76,7 +133,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(crate) fn integer(&self, key: &str) -> Option<(u32, &Place)> {
+    pub(crate) fn integer(&self, key: &str) -> Option<(u64, &Place)> {
         match self.get(key)? {
             Checked {
                 place,
@@ -96,6 +153,11 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// Whether the key is there with a list, empty or not.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        matches!(self.get(key).map(|checked| &checked.value), Some(Value::List(_)))
+    }
+
     /// The items of a list; none without the key.
     pub(crate) fn items(&self, key: &str) -> &[Checked<'n>] {
         match self.get(key) {
@@ -110,7 +172,7 @@ impl<'n> Fields<'n> {
     /// The valid strings of a list.
     pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &Place)> {
         self.items(key).iter().filter_map(|item| match item.value {
-            Value::Text(text) => Some((text, &item.place)),
+            Value::Text(text) | Value::Secret(text) => Some((text, &item.place)),
             _ => None,
         })
     }

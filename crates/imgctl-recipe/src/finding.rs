@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::plan::Origin;
+use crate::plan::{Origin, Redactor};
 use crate::source_map::SourceMap;
 
 /// At most this many findings are listed; hostile recipes have more.
@@ -16,7 +16,7 @@ pub struct Finding {
     pub severity: Severity,
     /// File, line, column and key path.
     pub origin: Origin,
-    /// Bytes of the recipe's text that this is about: within one line, possibly empty, on character boundaries.
+    /// Bytes of the file's text that this is about: within one line, possibly empty, on character boundaries.
     pub span: Range<usize>,
     /// What is wrong; lower case, no final period.
     pub message: String,
@@ -86,7 +86,7 @@ impl Complaint {
     }
 }
 
-/// Where a value stands: its bytes and its path inside the document.
+/// Where a value stands: its bytes, as the [`SourceMap`] counts them, and its path inside the document.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) span: Range<usize>,
@@ -95,20 +95,24 @@ pub(crate) struct Place {
 
 /// Collects findings, up to a limit.
 #[derive(Debug)]
-pub(crate) struct Findings<'s> {
-    pub(crate) source: &'s SourceMap<'s>,
-    list: Vec<Finding>,
+pub(crate) struct Findings {
+    pub(crate) source: SourceMap,
+    /// Each with the offset it is sorted by.
+    list: Vec<(usize, Finding)>,
     dropped: usize,
     failed: bool,
+    /// The last guard of secrets: messages do not speak of their values anyway.
+    pub(crate) redactor: Redactor,
 }
 
-impl<'s> Findings<'s> {
-    pub(crate) fn new(source: &'s SourceMap<'s>) -> Self {
+impl Findings {
+    pub(crate) fn new(source: SourceMap) -> Self {
         Self {
             source,
             list: Vec::new(),
             dropped: 0,
             failed: false,
+            redactor: Redactor::default(),
         }
     }
 
@@ -118,14 +122,43 @@ impl<'s> Findings<'s> {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let span = self.source.clip(&place.span);
-        self.list.push(Finding {
+        let finding = Finding {
             severity: complaint.severity,
             origin: self.source.origin(place),
-            span,
+            span: self.source.clip(&place.span),
             message: complaint.message,
             hint: complaint.hint,
-        });
+        };
+        self.list.push((place.span.start, finding));
+    }
+
+    /// An empty list about the same texts.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.source.clone())
+    }
+
+    /// Adds what another look at the same texts found, unless it was found before.
+    pub(crate) fn take_over(&mut self, other: Self) {
+        self.failed |= other.failed;
+        for finding in other.list {
+            if !self.list.contains(&finding) {
+                self.list.push(finding);
+            }
+        }
+    }
+
+    /// How many there are, to speak of later ones.
+    pub(crate) fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds to the messages since a mark where their value is from.
+    pub(crate) fn say_since(&mut self, mark: usize, addition: &str) {
+        for (_, finding) in self.list.get_mut(mark..).unwrap_or_default() {
+            if !finding.message.ends_with(addition) {
+                finding.message.push_str(addition);
+            }
+        }
     }
 
     /// Whether more findings would be thrown away: no need to compute hints any more.
@@ -138,10 +171,17 @@ impl<'s> Findings<'s> {
         self.failed
     }
 
-    /// Everything found, in the order of the text.
-    pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
-        self.list.sort_by_key(|finding| finding.span.start);
-        if let (Some(last), true) = (self.list.last(), self.dropped > 0) {
+    /// Everything found: the recipe's own in the order of the text, then those of other files.
+    pub(crate) fn take_sorted(&mut self) -> Vec<Finding> {
+        self.list.sort_by_key(|(at, _)| *at);
+        let list = std::mem::take(&mut self.list);
+        let redactor = std::mem::take(&mut self.redactor);
+        let mut list: Vec<Finding> = list.into_iter().map(|(_, finding)| finding).collect();
+        for finding in &mut list {
+            finding.message = redactor.redact(&finding.message).into_owned();
+            finding.hint = finding.hint.take().map(|hint| redactor.redact(&hint).into_owned());
+        }
+        if let (Some(last), true) = (list.last(), self.dropped > 0) {
             let message = format!("{} more findings are not listed", self.dropped);
             let more = Finding {
                 severity: if self.failed {
@@ -153,9 +193,9 @@ impl<'s> Findings<'s> {
                 hint: Some("correct these first".into()),
                 ..last.clone()
             };
-            self.list.push(more);
+            list.push(more);
         }
-        self.list
+        list
     }
 }
 

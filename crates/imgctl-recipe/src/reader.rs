@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::finding::{Complaint, Findings, Place, is_harmful};
 use crate::node::{Node, NodeKind, Scalar};
-use crate::source_map::SourceMap;
+use crate::source_map::SourceFile;
 
 /// How deep lists and mappings can be nested; the language itself needs 7.
 const MAX_DEPTH: usize = 64;
@@ -14,17 +14,18 @@ const MAX_DEPTH: usize = 64;
 /// How many values a recipe can have.
 const MAX_NODES: usize = 100_000;
 
-/// Reads one document; `None` after a finding that leaves nothing to check.
-pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Option<Node> {
+/// Reads one document; `None` after a finding that leaves nothing to check. `nodes` counts the values of all documents of
+/// one recipe.
+pub(crate) fn read(source: &SourceFile, findings: &mut Findings, nodes: &mut usize) -> Option<Node> {
     let mut reader = Reader {
         source,
         findings,
         stack: Vec::new(),
         root: None,
         documents: 0,
-        nodes: 0,
+        nodes,
     };
-    let mut parser = Parser::new_from_str(source.text);
+    let mut parser = Parser::new_from_str(&source.text);
     while let Some(event) = parser.next_event() {
         let done = match event {
             Ok((Event::StreamEnd, _)) => break,
@@ -38,7 +39,7 @@ pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Optio
     }
     if reader.root.is_none() {
         reader.refuse(
-            0..0,
+            source.start..source.start,
             Complaint::error("the recipe is empty").hint("it begins with `apiVersion: imgctl/v1` and `kind: Recipe`"),
         );
     }
@@ -52,16 +53,16 @@ enum Open {
     Mapping(usize, Vec<(Node, Node)>, Option<Node>),
 }
 
-struct Reader<'r, 's> {
-    source: &'r SourceMap<'r>,
-    findings: &'r mut Findings<'s>,
+struct Reader<'r> {
+    source: &'r SourceFile,
+    findings: &'r mut Findings,
     stack: Vec<Open>,
     root: Option<Node>,
     documents: usize,
-    nodes: usize,
+    nodes: &'r mut usize,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_> {
     /// `None` ends the reading.
     fn event(&mut self, event: Event<'_>, span: Span) -> Option<()> {
         let bytes = self.bytes(span);
@@ -79,7 +80,12 @@ impl Reader<'_, '_> {
                 self.check_properties(&bytes, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let text = text.into_owned();
-                self.value(bytes, NodeKind::Scalar(Scalar { text, plain }))
+                let scalar = Scalar {
+                    text,
+                    plain,
+                    ..Scalar::default()
+                };
+                self.value(bytes, NodeKind::Scalar(scalar))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_properties(&bytes, anchor, tag.is_some());
@@ -114,10 +120,13 @@ impl Reader<'_, '_> {
             );
         }
         if tagged {
-            self.refuse(
-                bytes.clone(),
-                Complaint::error("tags are not supported").hint("remove the `!tag`"),
-            );
+            let before = self.source.text.get(..bytes.start.saturating_sub(self.source.start));
+            let line = before.and_then(|before| before.rsplit('\n').next());
+            let hint = match line.is_some_and(|line| line.contains("when:")) {
+                true => "a condition that begins with `!` needs quotes; or write `not`",
+                false => "remove the `!tag`",
+            };
+            self.refuse(bytes.clone(), Complaint::error("tags are not supported").hint(hint));
         }
     }
 
@@ -139,13 +148,14 @@ impl Reader<'_, '_> {
             Open::Mapping(start, entries, _) => (start, NodeKind::Mapping(entries)),
         };
         // The end event of a block collection is where the next thing begins.
-        let text = self.source.text.get(start..end).unwrap_or_default();
+        let local = |byte: usize| byte.saturating_sub(self.source.start);
+        let text = self.source.text.get(local(start)..local(end)).unwrap_or_default();
         self.value(start..start + text.trim_end().len(), kind)
     }
 
     fn value(&mut self, span: Range<usize>, kind: NodeKind) -> Option<()> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
+        *self.nodes += 1;
+        if *self.nodes > MAX_NODES {
             self.refuse(
                 span,
                 Complaint::error(format!("the recipe has more than {MAX_NODES} values")),
@@ -169,11 +179,21 @@ impl Reader<'_, '_> {
         let next = self.source.text.get(at..).and_then(|rest| rest.chars().next());
         let length = next.filter(|c| !c.is_control()).map_or(0, char::len_utf8);
         let (message, hint) = explain(error.info());
+        let before = self.source.text.get(..at).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let hint = if line.ends_with('$') || line.ends_with("${") {
+            Some("a value with `${{ … }}` needs quotes inside of `{ }` and `[ ]`")
+        } else if line.contains("when:") && next == Some('!') {
+            Some("a condition that begins with `!` needs quotes; or write `not`")
+        } else {
+            hint
+        };
         let complaint = Complaint::error(message);
         let complaint = match hint {
             Some(hint) => complaint.hint(hint),
             None => complaint,
         };
+        let at = self.source.start + at;
         self.refuse(at..at + length, complaint);
     }
 
@@ -185,7 +205,7 @@ impl Reader<'_, '_> {
     fn bytes(&self, span: Span) -> Range<usize> {
         let start = self.source.byte_of(span.start.index());
         let end = self.source.byte_of(span.end.index()).max(start);
-        start..end
+        self.source.start + start..self.source.start + end
     }
 }
 

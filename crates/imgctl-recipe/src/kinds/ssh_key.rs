@@ -9,6 +9,7 @@ pub(crate) static SSH_KEY: TextKind = TextKind {
     what: "a public SSH key like `ssh-ed25519 AAAA… comment`",
     numbers: Numbers::Quote,
     check: check_key,
+    pattern: r"(ssh|ecdsa|sk)-\S+[ \t]+AAAA",
 };
 
 /// Types that sshd accepts (ssh-keygen(1), `ssh -Q key`).
@@ -176,7 +177,7 @@ fn check_blob(kind: &str, encoded: &str) -> Result<(), Complaint> {
 }
 
 /// Base64 with padding (RFC 4648, 4); `None` if it is not.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {
         return None;
     }

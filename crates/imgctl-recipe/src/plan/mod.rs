@@ -8,7 +8,8 @@ mod secret;
 use std::path::PathBuf;
 
 pub use checks::*;
-pub use secret::Secret;
+pub(crate) use secret::SHORTEST_SECRET;
+pub use secret::{Redactor, Secret};
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -250,6 +251,8 @@ pub struct OutputDefaults {
     pub format: Option<OutputFormat>,
     /// Compression; `None`: zlib.
     pub compression: Option<Compression>,
+    /// The size of qcow2 clusters in bytes, a power of two; `None`: 64 KiB.
+    pub cluster_bytes: Option<u64>,
 }
 
 /// One entry of `outputs.images`, with `outputs.defaults` filled in.
@@ -261,6 +264,8 @@ pub struct OutputImage {
     pub format: Option<OutputFormat>,
     /// Compression; `None`: zlib.
     pub compression: Option<Compression>,
+    /// The size of qcow2 clusters in bytes, a power of two; `None`: 64 KiB.
+    pub cluster_bytes: Option<u64>,
 }
 
 /// What an output can be.

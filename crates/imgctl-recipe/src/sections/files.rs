@@ -4,26 +4,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Context;
-use crate::HostFileError;
+use crate::MAX_RECIPE_BYTES;
+use crate::check::absent_secret;
 use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
-use crate::kinds::{check_glob, compile, glob_part, mode_bits, principal};
+use crate::host::HostFileError;
+use crate::interpolation::render;
+use crate::kinds::{check_glob, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
+use crate::source_map::LineName;
 
 /// The keys that say what is at a path; an entry has one of them at most.
-const DEEDS: [&str; 5] = ["content", "source", "target", "append", "line"];
-
-/// Compiling an expression can take milliseconds.
-const MAX_EXPRESSIONS: usize = 256;
+const DEEDS: [&str; 7] = ["content", "source", "target", "append", "line", "template", "url"];
 
 /// The keys that say whose it is.
 const METADATA: [&str; 3] = ["mode", "owner", "group"];
 
-pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Sourced<FileEntry>> {
+pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<FileEntry>> {
     let mut files = Vec::new();
     let mut seen = Seen::default();
     for (entry, place) in fields.tables("files") {
+        context.rendered_secret = false;
         let action = action(entry, place, context);
+        let sensitive = context.rendered_secret || DEEDS.iter().any(|deed| entry.is_secret(deed));
         let mode = entry.text("mode").and_then(|(text, _)| mode_bits(text));
         let owner = entry.text("owner").and_then(|(text, _)| principal(text));
         let group = entry.text("group").and_then(|(text, _)| principal(text));
@@ -38,14 +41,16 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
             "" => "/",
             path => path,
         };
-        seen.check(path, &action, path_place, context);
+        if !entry.is_conditional() {
+            seen.check(path, &action, path_place, context);
+        }
         let entry = FileEntry {
             path: path.to_owned(),
             action,
             mode,
             owner,
             group,
-            sensitive: false,
+            sensitive,
         };
         files.push(context.sourced(entry, place));
     }
@@ -53,7 +58,7 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
 }
 
 /// What an entry does; `None` after a finding.
-fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
     if let Some(("absent", _)) = entry.text("state") {
         return absent(entry, context);
     }
@@ -91,7 +96,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
         (_, Some(deed)) => regular(entry, deed, pattern, context),
         (Some(_), None) if entry.is_incomplete() => None,
         (Some(_), None) => {
-            let complaint = Complaint::error("a regular file needs `content`, `source`, `append` or `line`")
+            let complaint = Complaint::error("a regular file needs `content`, `source`, `url`, `append` or `line`")
                 .hint("write `content: \"\"` for an empty file; leave `type` out to change only mode and owner");
             context.report(place, complaint);
             None
@@ -101,7 +106,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
 }
 
 /// The one key that says what to do; more of them are findings.
-fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'static str> {
+fn single_deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<&'static str> {
     let mut given: Vec<(&'static str, Place)> = DEEDS
         .iter()
         .filter_map(|deed| Some((*deed, entry.key_place(deed)?.clone())))
@@ -121,31 +126,16 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
 }
 
 /// The expression of `match`, which only makes sense with a `line`.
-fn pattern(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<LinePattern> {
+fn pattern(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<LinePattern> {
     if entry.has("match") && !entry.has("line") {
         let complaint = Complaint::error("`match` needs a `line`").hint("add `line: …`, which takes the match's place");
         report_key(entry, "match", complaint, context);
     }
     let (text, place) = entry.text("match")?;
-    context.expressions += 1;
-    if context.expressions > MAX_EXPRESSIONS {
-        let complaint = Complaint::error(format!(
-            "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
-        ))
-        .hint("edit the file here and name it by `source`");
-        context.report(place, complaint);
-        return None;
-    }
-    match compile(text) {
-        Ok(regex) => Some(LinePattern(regex)),
-        Err(complaint) => {
-            context.report(place, complaint);
-            None
-        }
-    }
+    context.pattern(text, place)
 }
 
-fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn absent(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
     for key in DEEDS.into_iter().chain(METADATA).chain(["type", "match"]) {
         if entry.has(key) {
             let complaint = Complaint::error(format!("`{key}` contradicts `state: absent`"));
@@ -155,7 +145,7 @@ fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileActio
     Some(FileAction::Absent)
 }
 
-fn symlink(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn symlink(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
     if entry.has("mode") {
         let complaint = Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
         report_key(entry, "mode", complaint, context);
@@ -168,7 +158,7 @@ fn regular(
     entry: &Fields<'_>,
     deed: &str,
     pattern: Option<LinePattern>,
-    context: &mut Context<'_, '_>,
+    context: &mut Context<'_>,
 ) -> Option<FileAction> {
     let (text, place) = entry.text(deed)?;
     match deed {
@@ -180,6 +170,20 @@ fn regular(
             None
         }
         "append" => Some(FileAction::Append(text.to_owned())),
+        // Not carried out yet, and said so by the plan.
+        "template" => template(text, place, context).map(FileAction::Content),
+        "url" => {
+            if !["sha256", "checksums"].iter().any(|key| entry.has(key)) {
+                let complaint = Complaint::error("nothing says what `url` must give");
+                report_key(
+                    entry,
+                    "url",
+                    complaint.hint("add `sha256`, or `checksums: { url: … }` with the publisher's list"),
+                    context,
+                );
+            }
+            None
+        }
         _ => Some(FileAction::Line {
             line: text.to_owned(),
             replaces: pattern,
@@ -187,27 +191,58 @@ fn regular(
     }
 }
 
-fn source(text: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<Content> {
-    match context.host.source_file(Path::new(text)) {
-        Ok(path) => Some(Content::Source(path)),
+fn source(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
+    let path = context.local_path(text, place);
+    match context.reading.files.check(&path) {
+        Ok(()) => Some(Content::Source(path)),
         Err(error) => {
-            let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
-            let complaint = match error {
-                HostFileError::NotFound if Path::new(text).is_relative() => {
-                    complaint.hint("the path is relative to the recipe's folder")
-                }
-                HostFileError::IsADirectory => {
-                    complaint.hint("copying directories is not supported yet: name each file")
-                }
-                _ => complaint,
-            };
-            context.report(place, complaint);
+            context.report(place, cannot_read(text, &error));
             None
         }
     }
 }
 
-fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
+/// The content of a template, filled in.
+fn template(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
+    let path = context.local_path(text, place);
+    let source = &mut context.findings.source;
+    let read = context.reading.files.read(&path, MAX_RECIPE_BYTES, |bytes| {
+        let text = String::from_utf8(bytes).map_err(|_| HostFileError::NotText)?;
+        source.add(&path, text);
+        Ok(())
+    });
+    if let Err(error) = read {
+        context.report(place, cannot_read(text, &error));
+        return None;
+    }
+    let file = context.findings.source.named(&path)?.clone();
+    let scope = context.reading.scope;
+    let rendered = render(&file.text, file.start, place, scope, context.findings)?;
+    if let Some(absent) = &rendered.absent
+        && !context.reading.is_of_every()
+    {
+        context.report(place, absent_secret(absent));
+        return None;
+    }
+    context.rendered_secret = rendered.sensitive;
+    Some(Content::Inline(rendered.text))
+}
+
+fn cannot_read(text: &str, error: &HostFileError) -> Complaint {
+    let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
+    match error {
+        HostFileError::NotFound if Path::new(text).is_relative() => {
+            complaint.hint("the path is relative to the recipe's folder")
+        }
+        HostFileError::IsADirectory => complaint.hint("copying directories is not supported yet: name each file"),
+        HostFileError::NotText | HostFileError::TooLarge(_) => {
+            complaint.hint("name it by `source` if there is nothing to fill in")
+        }
+        _ => complaint,
+    }
+}
+
+fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
     if METADATA.iter().any(|key| entry.has(key)) {
         return Some(FileAction::Metadata);
     }
@@ -220,7 +255,7 @@ fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_
 }
 
 /// What a path can be depends on what is done there.
-fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_, '_>) {
+fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_>) {
     let complaint = match action {
         FileAction::Absent => check_glob(path).err(),
         FileAction::Directory | FileAction::Metadata => literal(path),
@@ -249,7 +284,7 @@ fn directory_hint(deed: &str) -> &'static str {
     }
 }
 
-fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut Context<'_, '_>) {
+fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut Context<'_>) {
     if let Some(place) = entry.key_place(key) {
         context.report(place, complaint);
     }
@@ -259,17 +294,17 @@ fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut
 #[derive(Debug, Default)]
 struct Seen {
     /// Path to what decides all of it, and in which line.
-    whole: BTreeMap<String, (&'static str, usize)>,
+    whole: BTreeMap<String, (&'static str, LineName)>,
     /// Path to the line of the entry that edits it or sets its mode and owner.
-    metadata: BTreeMap<String, usize>,
+    metadata: BTreeMap<String, LineName>,
 }
 
 impl Seen {
-    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_, '_>) {
+    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_>) {
         let line = context.line(place);
         if *action == FileAction::Metadata {
             if let Some(first) = self.metadata.insert(path.to_owned(), line) {
-                self.twice(path, first, place, context);
+                self.twice(path, &first, place, context);
             }
             return;
         }
@@ -287,7 +322,7 @@ impl Seen {
             None => {}
             // Removing first and then making it anew is a clean start.
             Some(("absent", _)) if what != "absent" => {}
-            Some((before, first)) if before == what => self.twice(path, first, place, context),
+            Some((before, first)) if before == what => self.twice(path, &first, place, context),
             Some((before, first)) => {
                 let message = format!("{} is {what} here, but {before} in line {first}", quoted(path));
                 context.report(place, Complaint::error(message).hint("remove one of the two entries"));
@@ -295,7 +330,7 @@ impl Seen {
         }
     }
 
-    fn edited(&self, path: &str, place: &Place, context: &mut Context<'_, '_>) {
+    fn edited(&self, path: &str, place: &Place, context: &mut Context<'_>) {
         let Some((what, first)) = self.whole.get(path) else {
             return;
         };
@@ -305,7 +340,7 @@ impl Seen {
         }
     }
 
-    fn twice(&self, path: &str, first: usize, place: &Place, context: &mut Context<'_, '_>) {
+    fn twice(&self, path: &str, first: &LineName, place: &Place, context: &mut Context<'_>) {
         let message = format!("{} is set twice, first in line {first}", quoted(path));
         context.report(place, Complaint::error(message).hint("merge the two entries"));
     }

@@ -1,28 +1,66 @@
 //! From checked values to the plan: what the values say together.
 
+mod expect;
 mod files;
 mod outputs;
 mod reset;
 mod services;
 mod users;
+mod verify;
 
-use crate::HostFiles;
+use std::path::{Path, PathBuf};
+
 use crate::fields::Fields;
 use crate::finding::{Complaint, Findings, Place};
-use crate::plan::{Plan, Sourced};
+use crate::kinds::compile;
+use crate::plan::{LinePattern, Plan, Sourced};
+use crate::reading::Reading;
+use crate::source_map::LineName;
+
+/// Compiling an expression can take milliseconds.
+const MAX_EXPRESSIONS: usize = 256;
 
 /// What every section works with.
-struct Context<'c, 's> {
-    findings: &'c mut Findings<'s>,
-    host: &'c dyn HostFiles,
+struct Context<'c> {
+    findings: &'c mut Findings,
+    reading: Reading<'c>,
     /// How many regular expressions were compiled.
     expressions: usize,
+    /// Whether a secret is in what was rendered last.
+    rendered_secret: bool,
+    /// What cannot be carried out yet, besides the keys that say so themselves.
+    unsupported: Vec<Sourced<String>>,
 }
 
-impl Context<'_, '_> {
+impl Context<'_> {
     fn sourced<T>(&self, value: T, place: &Place) -> Sourced<T> {
         let origin = self.findings.source.origin(place);
         Sourced { value, origin }
+    }
+
+    /// A place as the name of what stands there.
+    fn named(&self, place: &Place) -> Sourced<String> {
+        self.sourced(place.key.clone(), place)
+    }
+
+    /// Compiles a regular expression; `None` after a finding.
+    fn pattern(&mut self, text: &str, place: &Place) -> Option<LinePattern> {
+        self.expressions += 1;
+        if self.expressions > MAX_EXPRESSIONS {
+            let complaint = Complaint::error(format!(
+                "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
+            ))
+            .hint("edit the file here and name it by `source`");
+            self.report(place, complaint);
+            return None;
+        }
+        match compile(text) {
+            Ok(regex) => Some(LinePattern(regex)),
+            Err(complaint) => {
+                self.report(place, complaint);
+                None
+            }
+        }
     }
 
     fn report(&mut self, place: &Place, complaint: Complaint) {
@@ -30,32 +68,44 @@ impl Context<'_, '_> {
     }
 
     /// The line a place begins in, for messages about two places.
-    fn line(&self, place: &Place) -> usize {
-        self.findings.source.line_column(place.span.start).0
+    fn line(&self, place: &Place) -> LineName {
+        self.findings.source.line(place.span.start)
+    }
+
+    /// A local path as the file means it that it stands in.
+    fn local_path(&self, text: &str, place: &Place) -> PathBuf {
+        self.findings.source.file_at(place.span.start).beside(Path::new(text))
     }
 }
 
 /// Makes the plan; it is only good when no finding is an error.
-pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings<'_>, host: &dyn HostFiles) -> Plan {
+pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Reading<'_>) -> Plan {
     let mut context = Context {
         findings,
-        host,
+        reading,
         expressions: 0,
+        rendered_secret: false,
+        unsupported: Vec::new(),
     };
     let metadata = fields.table("metadata");
     let name = metadata.and_then(|(metadata, _)| metadata.text("name"));
     let hostname = fields.text("hostname");
+    let outputs = outputs::outputs(fields, &mut context);
+    let mut unsupported: Vec<Sourced<String>> = fields.later().into_iter().map(|place| context.named(place)).collect();
+    unsupported.append(&mut context.unsupported);
+    let pending = reading.scope.pending.iter();
+    unsupported.extend(pending.map(|place| context.sourced("build.key12".to_owned(), place)));
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
-        expect: None,
+        expect: expect::expect(fields, &mut context),
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &context),
-        verify: Vec::new(),
-        outputs: outputs::outputs(fields, &mut context),
-        secrets: Vec::new(),
-        unsupported: Vec::new(),
+        verify: verify::verify(fields, &mut context),
+        outputs,
+        secrets: reading.scope.known_secrets(),
+        unsupported,
     }
 }

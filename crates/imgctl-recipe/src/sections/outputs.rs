@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use super::Context;
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Place};
+use crate::kinds::size_bytes;
 use crate::plan::{
     ChecksumKind, Compression, CompressionKind, OutputDefaults, OutputFormat, OutputImage, Outputs, Sourced,
 };
 
 /// The highest level that zlib has.
-const ZLIB_LEVEL_MAX: u32 = 9;
+const ZLIB_LEVEL_MAX: u64 = 9;
 
-pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Outputs {
+pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_>) -> Outputs {
     let Some((section, _)) = fields.table("outputs") else {
         return Outputs::default();
     };
@@ -22,6 +23,7 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Out
         outputs.defaults = OutputDefaults {
             format: format(defaults).map(|(format, _)| format),
             compression: compression(defaults, context),
+            cluster_bytes: cluster_bytes(defaults),
         };
     }
     let (first, more) = match section.items("images") {
@@ -30,17 +32,14 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Out
     };
     outputs.image = first.and_then(|first| image(first, &outputs.defaults, context));
     for extra in more {
-        context.report(
-            &extra.place,
-            Complaint::error("more than one output image is not supported yet")
-                .hint("run imgctl once for each image, or convert the one it writes with `qemu-img convert`"),
-        );
         image(extra, &outputs.defaults, context);
+        let extra = context.named(&extra.place);
+        context.unsupported.push(extra);
     }
     outputs
 }
 
-fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_, '_>) -> Option<Sourced<OutputImage>> {
+fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_>) -> Option<Sourced<OutputImage>> {
     let Value::Table(entry) = &item.value else {
         return None;
     };
@@ -63,12 +62,13 @@ fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_
         compression: own
             .or(defaults.compression)
             .filter(|_| format != Some(OutputFormat::Raw)),
+        cluster_bytes: defaults.cluster_bytes.filter(|_| format != Some(OutputFormat::Raw)),
     };
     Some(context.sourced(image, &item.place))
 }
 
 /// A name that says the other format misleads whoever gets the file.
-fn check_extension(path: &str, format: Option<OutputFormat>, place: &Place, context: &mut Context<'_, '_>) {
+fn check_extension(path: &str, format: Option<OutputFormat>, place: &Place, context: &mut Context<'_>) {
     let path = path.to_ascii_lowercase();
     let (is, other) = match format {
         Some(OutputFormat::Raw) if path.ends_with(".qcow2") => ("raw", "qcow2"),
@@ -91,7 +91,11 @@ fn format<'f>(entry: &'f Fields<'_>) -> Option<(OutputFormat, &'f Place)> {
     Some((format, place))
 }
 
-fn compression(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Compression> {
+fn cluster_bytes(entry: &Fields<'_>) -> Option<u64> {
+    size_bytes(entry.text("cluster_size")?.0).ok()
+}
+
+fn compression(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Compression> {
     let (compression, _) = entry.table("compression")?;
     let kind = match compression.text("type")?.0 {
         "zlib" => CompressionKind::Zlib,
@@ -111,11 +115,11 @@ fn compression(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Comp
         }
         _ => {}
     }
-    let level = level.map(|(level, _)| level);
+    let level = level.and_then(|(level, _)| u32::try_from(level).ok());
     Some(Compression { kind, level })
 }
 
-fn checksums(defaults: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<ChecksumKind> {
+fn checksums(defaults: &Fields<'_>, context: &mut Context<'_>) -> Vec<ChecksumKind> {
     let mut kinds = Vec::new();
     for (name, place) in defaults.texts("checksums") {
         let kind = match name {

@@ -7,7 +7,24 @@ use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::plan::{Sourced, User};
 
-pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Sourced<User>> {
+/// The keys of which an entry has at least one.
+const PROPERTIES: [&str; 13] = [
+    "ssh_authorized_keys",
+    "state",
+    "uid",
+    "group",
+    "groups",
+    "home",
+    "shell",
+    "comment",
+    "system",
+    "password",
+    "password_hash",
+    "locked",
+    "sudo",
+];
+
+pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<User>> {
     let mut users = Vec::new();
     let mut seen = BTreeMap::new();
     for (entry, place) in fields.tables("users") {
@@ -15,11 +32,20 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
         let Some((name, name_place)) = entry.text("name") else {
             continue;
         };
-        if let Some(first) = seen.insert(name, context.line(name_place)) {
+        if !entry.is_conditional()
+            && let Some(first) = seen.insert(name, context.line(name_place))
+        {
             context.report(
                 name_place,
                 Complaint::error(format!("the user `{name}` is listed twice, first in line {first}"))
                     .hint("merge the two entries"),
+            );
+        }
+        if PROPERTIES.iter().all(|key| !entry.has(key)) && !entry.is_incomplete() {
+            context.report(
+                place,
+                Complaint::error(format!("the entry says nothing about the user `{name}`"))
+                    .hint("add `ssh_authorized_keys: [\"ssh-ed25519 AAAA… me\"]`"),
             );
         }
         let user = User {
@@ -31,7 +57,7 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
     users
 }
 
-fn keys(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<String> {
+fn keys(entry: &Fields<'_>, context: &mut Context<'_>) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     let mut seen = BTreeMap::new();
     for (key, place) in entry.texts("ssh_authorized_keys") {

@@ -1,21 +1,29 @@
 //! Any bytes end in findings or a plan, in time and without a panic.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use imgctl_recipe::{HostFileError, HostFiles, MAX_RECIPE_BYTES, Outcome, RecipeSource, Severity, read};
+use imgctl_recipe::{Host, HostFileError, MAX_RECIPE_BYTES, Outcome, RecipeSource, Settings, Severity, read};
 use proptest::prelude::*;
 
 /// Has every file but one.
 #[derive(Debug)]
 struct Fake;
 
-impl HostFiles for Fake {
-    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError> {
+impl Host for Fake {
+    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
         match path.ends_with("missing") {
             true => Err(HostFileError::NotFound),
-            false => Ok(path.to_path_buf()),
+            false => Ok(()),
         }
+    }
+
+    fn read_file(&self, path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+        self.check_file(path).map(|()| b"a: ${{ vars.a }}\n".to_vec())
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "SET").then(|| b"value".to_vec())
     }
 }
 
@@ -25,16 +33,17 @@ fn outcome(text: &[u8]) -> Outcome {
             name: Path::new("r.yaml"),
             text,
         },
+        &Settings::default(),
         &Fake,
     );
     let failed = outcome
         .findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
-    assert_eq!(outcome.plan.is_none(), failed);
+    assert_eq!(outcome.recipe.is_none(), failed);
     assert!(outcome.findings.len() <= 1001);
-    assert!(outcome.findings.is_sorted_by_key(|finding| finding.span.start));
     for finding in &outcome.findings {
+        let text = outcome.sources.text_of(&finding.origin);
         assert!(text.get(finding.span.clone()).is_some(), "{finding}");
         assert!(finding.origin.line >= 1 && finding.origin.column >= 1, "{finding}");
         assert!(!finding.message.is_empty() && finding.message.len() < 2000, "{finding}");
@@ -52,7 +61,7 @@ fn refused_in_time(name: &str, head: &str, unit: &str, tail: &str) {
         let started = Instant::now();
         let outcome = outcome(text.as_bytes());
         let took = started.elapsed();
-        assert!(outcome.plan.is_none(), "{name} gave a plan");
+        assert!(outcome.recipe.is_none(), "{name} gave a plan");
         // Beside other tests on a busy machine.
         assert!(took < Duration::from_secs(5), "{name} with {size} bytes took {took:?}");
     }
@@ -124,8 +133,77 @@ fn different_keys_and_units_in_great_number_are_refused_in_time() {
     let units = format!("{HEAD}services: {{ enable: [{list}], mask: [{list}] }}\n");
     for text in [keys, units] {
         let started = Instant::now();
-        assert!(outcome(text.as_bytes()).plan.is_none());
+        assert!(outcome(text.as_bytes()).recipe.is_none());
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn ten_megabytes_are_refused_by_their_size_alone() {
+    for unit in [
+        "a: &a [x]\n",
+        "- *a\n",
+        "[",
+        "{a: ",
+        "- ",
+        "? ",
+        "a: 1\n",
+        "\u{0}",
+        "${{ vars.a }} ",
+    ] {
+        let text = unit.repeat(10_000_000 / unit.len());
+        let outcome = outcome(text.as_bytes());
+        let messages: Vec<&str> = outcome
+            .findings
+            .iter()
+            .map(|finding| finding.message.as_str())
+            .collect();
+        assert_eq!(
+            messages,
+            [format!("the recipe is larger than {MAX_RECIPE_BYTES} bytes")],
+            "{unit:?}"
+        );
+    }
+}
+
+#[test]
+fn nesting_ends_at_a_fixed_depth() {
+    for (head, open) in [("a: ", "["), ("a: ", "{a: "), ("", "- "), ("a: ", "[{a: ")] {
+        let messages = |depth: usize| {
+            let outcome = outcome(format!("{head}{}", open.repeat(depth)).as_bytes());
+            let messages = outcome.findings.into_iter().map(|finding| finding.message);
+            messages.collect::<Vec<_>>().join("; ")
+        };
+        // The parser has a limit of its own, for what it looks ahead.
+        let refused = |depth| messages(depth).contains("nested") || messages(depth).contains("recursion limit");
+        let per_unit = open.matches(['[', '{', '-']).count();
+        for depth in [65, 200, 100_000] {
+            assert!(
+                refused(depth / per_unit + 1),
+                "{open}: {}",
+                messages(depth / per_unit + 1)
+            );
+        }
+        assert!(!refused(60 / per_unit), "{open}: {}", messages(60 / per_unit));
+    }
+}
+
+#[test]
+fn what_variables_become_is_bounded() {
+    let vars = format!(
+        "vars: {{ a: \"{}\", l: {{ type: list, default: [{}] }} }}\n",
+        "x".repeat(3000),
+        "a,".repeat(3000)
+    );
+    let references = "${{ vars.a }}".repeat(6000);
+    let lists = "\"${{ vars.l }}\",".repeat(3000);
+    for text in [
+        format!("{HEAD}{vars}files: [{{ path: /a, content: \"{references}\" }}]\n"),
+        format!("{HEAD}{vars}services: {{ enable: [{lists}] }}\n"),
+    ] {
+        let outcome = outcome(text.as_bytes());
+        assert!(outcome.recipe.is_none());
+        assert_eq!(outcome.findings[0].message, "what the variables become is too large");
     }
 }
 
@@ -150,7 +228,45 @@ const WORDS: &[&str] = &[
     "!!str ", "---\n", "...\n", "? ", ": ", "#", "'", "\"", "\\", "\t", "\r\n", "\u{feff}", "ä", "\u{1F600}",
     "\0", "${{ x }}", "line: x\n", "match: '('\n", "ssh_authorized_keys: ", "\n", "  ", "- ", "<<: ",
     "target: x", "type: symlink", "%YAML 1.2\n", "labels: {a: b}", "metadata: ", "level: 5", "compression: ",
-    "packages: ",
+    "packages: ", "extends: ", "other.yaml", "vars:\n", "a: x\n", "${{ vars.a }}", "$${{", "}}", "when: ", "os == \"debian\"",
+    "vars.a != \"\"", " and ", "not ", "exists(\"x\")", "secrets:\n", "env: SET", "${{ secrets.s }}", "template: x",
+    "type: list, default: [a]", "required: true", "verify:\n", "${{ build.key12 }}",
+];
+
+/// Words of conditions.
+const CONDITIONS: &[&str] = &[
+    "os",
+    "version",
+    "arch",
+    "os_like",
+    "vars.a",
+    "vars.b",
+    "secrets.s",
+    "\"debian\"",
+    "'x'",
+    "9.6",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "in",
+    "[",
+    "]",
+    ",",
+    "(",
+    ")",
+    "not",
+    "!",
+    "and",
+    "or",
+    "&&",
+    "||",
+    "exists",
+    "true",
+    "=",
+    "\"",
+    "${{",
+    "ä",
 ];
 
 fn fragments() -> impl Strategy<Value = String> {
@@ -159,6 +275,17 @@ fn fragments() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_panic_on_conditions(words in prop::collection::vec(prop::sample::select(CONDITIONS), 0..12)) {
+        let condition = words.join(" ").replace('\'', "''");
+        outcome(format!("{HEAD}vars: {{ a: x }}\nfiles: [{{ path: /a, content: x, when: '{condition}' }}]\n").as_bytes());
+    }
+
+    #[test]
+    fn no_panic_on_references(text in "(\\$|\\{|\\}| |vars\\.a|secrets\\.s|x|\\.){0,24}") {
+        outcome(format!("{HEAD}vars: {{ a: x }}\nsecrets: {{ s: {{ env: SET }} }}\nfiles: [{{ path: /a, content: \"{text}\" }}]\n").as_bytes());
+    }
 
     #[test]
     fn no_panic_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

@@ -1,11 +1,13 @@
 //! `imgctl recipe check`, and how every command reads a recipe.
 
 use crate::command_error::{CommandError, CommandResult};
+use crate::commands::VariableArgs;
+use crate::commands::import;
 use crate::diagnostics;
-use crate::host_files::{self, RecipeFolder};
-use crate::ui::Ui;
+use crate::host_files::{self, LocalHost};
+use crate::ui::{self, OneLine, Ui};
 use clap::{Args, Subcommand};
-use imgctl_recipe::{Finding, Plan, RecipeSource, Severity};
+use imgctl_recipe::{Finding, Outcome, Recipe, RecipeSource, Settings, Severity, Sources};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +15,36 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
     Check(CheckArgs),
+    FromCloudConfig(import::FromCloudConfigArgs),
+    FromVirtCustomize(import::FromVirtCustomizeArgs),
+    Explain(ExplainArgs),
+    Schema(SchemaArgs),
 }
+
+/// Explain the language: all of it in short, a section, or a key
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  imgctl recipe explain                   # the sections, and the order in which they apply
+  imgctl recipe explain files             # a section with its keys
+  imgctl recipe explain files.mode        # a key
+  imgctl recipe explain verify.package    # a kind of entry")]
+pub(crate) struct ExplainArgs {
+    /// A section, or a key as findings name it [default: the whole language in short]
+    #[arg(value_name = "SECTION[.KEY]")]
+    path: Option<String>,
+}
+
+/// Print the JSON schema of recipes, for editors and validators
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  imgctl recipe schema > recipe.schema.json
+  check-jsonschema --schemafile recipe.schema.json golden.yaml
+
+An editor with the YAML language server takes it from a comment in the first line of a recipe:
+  # yaml-language-server: $schema=recipe.schema.json")]
+pub(crate) struct SchemaArgs {}
 
 /// Check recipes without an image
 ///
@@ -33,53 +64,66 @@ pub(crate) struct CheckArgs {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    variables: VariableArgs,
 }
 
-/// A recipe that was read, right or wrong.
-#[derive(Debug)]
-pub(crate) struct ReadRecipe {
-    text: String,
-    findings: Vec<Finding>,
-    plan: Option<Plan>,
+/// Reads a recipe, right or wrong, and all it is made of.
+fn read(path: &Path, settings: &Settings) -> CommandResult<Outcome> {
+    let bytes = host_files::read_recipe(path)?;
+    let source = RecipeSource {
+        name: path,
+        text: &bytes,
+    };
+    let outcome = imgctl_recipe::read(source, settings, &LocalHost);
+    ui::protect(&outcome.secrets);
+    Ok(outcome)
 }
 
-impl ReadRecipe {
-    pub(crate) fn open(path: &Path) -> CommandResult<Self> {
-        let bytes = host_files::read_recipe(path)?;
-        let source = RecipeSource {
-            name: path,
-            text: &bytes,
-        };
-        let outcome = imgctl_recipe::read(source, &RecipeFolder::of(path));
-        // Findings speak of the text only as far as it is UTF-8.
-        let text = bytes
-            .utf8_chunks()
-            .next()
-            .map_or_else(String::new, |chunk| chunk.valid().to_owned());
-        Ok(Self {
-            text,
-            findings: outcome.findings,
-            plan: outcome.plan,
-        })
-    }
+/// Reads a recipe and tells the user what is to say about it.
+pub(crate) fn read_right(ui: &Ui, path: &Path, settings: &Settings) -> CommandResult<Recipe> {
+    let outcome = read(path, settings)?;
+    tell(ui, &outcome.sources, &outcome.findings);
+    let count = Count::of(&outcome.findings);
+    outcome
+        .recipe
+        .filter(|_| count.errors == 0)
+        .ok_or_else(|| CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error"))))
+}
 
-    /// The plan, after telling the user what is to say about it.
-    pub(crate) fn into_plan(self, ui: &Ui, path: &Path) -> CommandResult<Plan> {
-        if !self.findings.is_empty() {
-            ui.status(format_args!("{}\n", diagnostics::draw(&self.text, &self.findings)));
+/// Draws findings on standard error.
+pub(crate) fn tell(ui: &Ui, sources: &Sources, findings: &[Finding]) {
+    if ui.is_json() {
+        for finding in findings {
+            ui.event("finding", FindingRecord::new(finding));
         }
-        let count = Count::of(&self.findings);
-        self.plan
-            .filter(|_| count.errors == 0)
-            .ok_or_else(|| CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error"))))
+    } else if !findings.is_empty() {
+        ui.notice(format_args!("{}\n", diagnostics::draw(sources, findings)));
     }
+}
+
+pub(crate) fn explain(ui: &Ui, args: &ExplainArgs) -> CommandResult {
+    let path = args.path.as_deref().unwrap_or_default();
+    let text =
+        imgctl_recipe::explain(path).map_err(|unknown| CommandError::usage(unknown.to_string()).hint(unknown.hint))?;
+    print(ui, &text)
+}
+
+pub(crate) fn schema(ui: &Ui) -> CommandResult {
+    print(ui, &imgctl_recipe::schema())
+}
+
+fn print(ui: &Ui, text: &str) -> CommandResult {
+    let mut out = ui.data();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(CommandError::stdout)
 }
 
 pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     let mut recipes = Vec::new();
     let mut unreadable = None;
     for path in &args.files {
-        match ReadRecipe::open(path) {
+        match read(path, &args.variables.settings()) {
             Ok(recipe) => recipes.push(recipe),
             // The others are checked all the same.
             Err(error) => {
@@ -109,6 +153,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
         )));
     }
     if !args.json {
+        tell_unsupported(ui, &recipes);
         ui.status(format_args!(
             "{}: no errors, {}",
             plural(recipes.len(), "recipe"),
@@ -118,10 +163,25 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     Ok(())
 }
 
-fn print_findings(ui: &Ui, recipes: &[ReadRecipe]) -> CommandResult {
+/// What is right, and will be refused all the same.
+fn tell_unsupported(ui: &Ui, recipes: &[Outcome]) {
+    for recipe in recipes.iter().filter_map(|outcome| outcome.recipe.as_ref()) {
+        let unsupported = recipe.unsupported();
+        let names: Vec<String> = unsupported.iter().map(|key| format!("`{}`", key.value)).collect();
+        if let Some(first) = unsupported.first() {
+            ui.status(format_args!(
+                "{}: `imgctl customize` cannot do this yet: {}",
+                OneLine(first.origin.file.display()),
+                OneLine(names.join(", "))
+            ));
+        }
+    }
+}
+
+fn print_findings(ui: &Ui, recipes: &[Outcome]) -> CommandResult {
     let mut out = ui.styled_data();
     for recipe in recipes.iter().filter(|recipe| !recipe.findings.is_empty()) {
-        let drawn = diagnostics::draw(&recipe.text, &recipe.findings);
+        let drawn = diagnostics::draw(&recipe.sources, &recipe.findings);
         writeln!(out, "{drawn}\n").map_err(CommandError::stdout)?;
     }
     out.flush().map_err(CommandError::stdout)
@@ -165,7 +225,7 @@ struct FindingRecord<'r> {
 }
 
 impl<'r> Findings<'r> {
-    fn new(count: Count, recipes: &'r [ReadRecipe]) -> Self {
+    fn new(count: Count, recipes: &'r [Outcome]) -> Self {
         let findings = recipes.iter().flat_map(|recipe| &recipe.findings);
         Self {
             errors: count.errors,

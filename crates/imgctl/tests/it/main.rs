@@ -10,4 +10,6 @@ mod images;
 mod interrupts;
 mod look_inside;
 mod recipe_check;
+mod secrets;
 mod streams;
+mod variables;
