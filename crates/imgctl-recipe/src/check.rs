@@ -1,67 +1,98 @@
 //! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
 
+mod conditions;
+mod filled;
 mod rules;
 mod union;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use conditions::Verdict;
+pub(crate) use filled::absent_secret;
+
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
-use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
+use crate::kinds::{self, Numbers, TextKind, listed, mode_bits, nearest};
 use crate::node::{Node, NodeKind, Resolved, Scalar};
+use crate::reading::Reading;
 use crate::schema::{RECIPE, Shape, State, Table};
 
 /// Checks a whole recipe.
-pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings) -> Fields<'n> {
+pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings, reading: Reading<'_>) -> Fields<'n> {
     let place = Place {
         span: root.span.clone(),
         key: String::new(),
     };
-    match (Checker { findings }).table(root, &RECIPE, &place) {
+    match (Checker { findings, reading }).table(root, &RECIPE, &place) {
         Value::Table(fields) => fields,
         _ => Fields::default(),
     }
 }
 
+/// Checks what every file of a recipe must say for itself: what it is, and what it is made of.
+pub(crate) fn check_head(root: &Node, findings: &mut Findings, reading: Reading<'_>) {
+    let mut checker = Checker { findings, reading };
+    let mut missing = Fields::default();
+    for key in RECIPE.keys {
+        let Some(value) = root.get(key.name).filter(|_| HEAD.contains(&key.name)) else {
+            continue;
+        };
+        let place = Place {
+            span: value.span.clone(),
+            key: key.name.to_owned(),
+        };
+        let value = checker.value(value, &key.shape, place.clone(), key.example);
+        missing.insert(key.name, place, value);
+    }
+    let place = Place {
+        span: root.span.clone(),
+        key: String::new(),
+    };
+    checker.missing(&RECIPE, &missing, &BTreeSet::new(), &place);
+}
+
+/// The keys that are not taken over from the recipes that one builds on.
+pub(crate) const HEAD: [&str; 3] = ["apiVersion", "kind", "extends"];
+
 struct Checker<'f> {
     findings: &'f mut Findings,
+    reading: Reading<'f>,
 }
 
 impl Checker<'_> {
     fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
-        let value = match &node.kind {
-            NodeKind::Refused => Value::Invalid,
-            NodeKind::Scalar(scalar) if scalar.text.contains("${{") => {
-                self.findings.push(
-                    &place,
-                    Complaint::error("variables are not supported yet").hint("write the value in place of `${{ … }}`"),
-                );
-                Value::Invalid
+        match &node.kind {
+            NodeKind::Scalar(scalar) if !scalar.from.is_empty() => self.filled_in(scalar, node, shape, place, example),
+            _ => self.literal(node, shape, place, example),
+        }
+    }
+
+    /// A value as it stands, or as it was filled in.
+    fn literal<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
+        let value = match (shape, &node.kind) {
+            (_, NodeKind::Refused) => Value::Invalid,
+            (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
+            (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
+            (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
+            (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
+            (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
+            (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
+            (Shape::Union(union), NodeKind::Mapping(entries)) => self.union(node, entries, union, &place),
+            (Shape::List(item) | Shape::OneOrMore(item), NodeKind::Sequence(nodes)) => {
+                self.list(nodes, item, &place, example)
             }
-            kind => match (shape, kind) {
-                (Shape::Text(kind), NodeKind::Scalar(scalar)) => self.text(scalar, kind, &place, example),
-                (Shape::Choice(choices), NodeKind::Scalar(scalar)) => self.choice(scalar, choices, &place, example),
-                (Shape::Boolean, NodeKind::Scalar(scalar)) => self.boolean(scalar, &place),
-                (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
-                (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
-                (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
-                (Shape::Union(union), NodeKind::Mapping(entries)) => self.union(node, entries, union, &place),
-                (Shape::List(item) | Shape::OneOrMore(item), NodeKind::Sequence(nodes)) => {
-                    self.list(nodes, item, &place, example)
-                }
-                (Shape::OneOrMore(item), NodeKind::Scalar(_)) => {
-                    let only = self.value(node, item, place.clone(), example);
-                    Value::List(vec![only])
-                }
-                (Shape::Either(first, second), kind) => {
-                    return self.either(node, kind, [first, second], place, example);
-                }
-                (Shape::Map(names, values), NodeKind::Mapping(entries)) => {
-                    self.map(entries, names, values, &place, example)
-                }
-                (Shape::Any, _) => self.any(node, &place),
-                _ => self.wrong_shape(node, shape, &place, example),
-            },
+            (Shape::OneOrMore(item), NodeKind::Scalar(_)) => {
+                let only = self.value(node, item, place.clone(), example);
+                Value::List(vec![only])
+            }
+            (Shape::Either(first, second), kind) => {
+                return self.either(node, kind, [first, second], place, example);
+            }
+            (Shape::Map(names, values), NodeKind::Mapping(entries)) => {
+                self.map(entries, names, values, &place, example)
+            }
+            (Shape::Any, _) => self.any(node, &place),
+            _ => self.wrong_shape(node, shape, &place, example),
         };
         Checked { place, value }
     }
@@ -93,6 +124,11 @@ impl Checker<'_> {
             return Value::Invalid;
         };
         let mut fields = Fields::default();
+        match self.condition(node, table, place) {
+            Verdict::Holds => {}
+            Verdict::Open => fields.mark_conditional(),
+            Verdict::LeaveOut => return Value::LeftOut,
+        }
         let mut seen = BTreeMap::new();
         let mut meant = BTreeSet::new();
         for (key, value) in entries {
@@ -117,6 +153,10 @@ impl Checker<'_> {
                         value.span.clone()
                     };
                     let value = self.value(value, &known.shape, Place { span, key: path }, known.example);
+                    if matches!(value.value, Value::LeftOut) {
+                        meant.insert(known.name);
+                        continue;
+                    }
                     if asks_more(known.state, &value.value) {
                         fields.mark_later(key_place.clone());
                     }
@@ -150,6 +190,11 @@ impl Checker<'_> {
         if name.is_empty() {
             self.findings
                 .push(&place, Complaint::error("there is no key before this `:`"));
+            return None;
+        }
+        if name.contains("${{") {
+            let complaint = Complaint::error("a key cannot contain `${{ … }}`");
+            self.findings.push(&place, complaint.hint("only values are filled in"));
             return None;
         }
         if let Some(first) = seen.get(name) {
@@ -219,14 +264,21 @@ impl Checker<'_> {
     fn list<'n>(&mut self, nodes: &'n [Node], item: &'static Shape, place: &Place, example: &str) -> Value<'n> {
         let example = example.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let example = example.map(first_item);
-        let checked = nodes.iter().enumerate().map(|(index, node)| {
+        let mut checked = Vec::new();
+        // Entries are counted in the file that they stand in.
+        let mut counted = BTreeMap::new();
+        for node in nodes {
+            let file = self.findings.source.file_at(node.span.start).start;
+            let index = counted.entry(file).or_insert(0_usize);
             let place = Place {
                 span: node.span.clone(),
                 key: format!("{}[{index}]", place.key),
             };
-            self.value(node, item, place, example.unwrap_or_default())
-        });
-        Value::List(checked.collect())
+            *index += 1;
+            checked.push(self.value(node, item, place, example.unwrap_or_default()));
+        }
+        checked.retain(|checked| !matches!(checked.value, Value::LeftOut));
+        Value::List(checked)
     }
 
     /// `place` is that of the whole mapping.
@@ -263,7 +315,10 @@ impl Checker<'_> {
                 self.findings.push(&inner, Complaint::error(message).hint(hint));
                 continue;
             }
-            checked.push((name, self.value(value, values, inner, "")));
+            let value = self.value(value, values, inner, "");
+            if !matches!(value.value, Value::LeftOut) {
+                checked.push((name, value));
+            }
         }
         Value::Map(checked)
     }
@@ -319,11 +374,19 @@ impl Checker<'_> {
     }
 
     fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {
+        if std::ptr::eq(kind, &kinds::CONDITION) {
+            // Judged already.
+            return Value::Text(&scalar.text);
+        }
         if let Some(complaint) = surprise(scalar, kind.what, kind.numbers, place, example) {
             self.findings.push(place, complaint);
             return Value::Invalid;
         }
-        match (kind.check)(&scalar.text) {
+        let checked = (kind.check)(&scalar.text).and_then(|()| match std::ptr::eq(kind, &kinds::SECRET_NAME) {
+            true => self.reading.scope.secret(&scalar.text).map(drop),
+            false => Ok(()),
+        });
+        match checked {
             Ok(()) => Value::Text(&scalar.text),
             Err(complaint) => {
                 self.findings.push(place, complaint);
@@ -366,7 +429,7 @@ impl Checker<'_> {
     }
 
     fn boolean<'n>(&mut self, scalar: &Scalar, place: &Place) -> Value<'n> {
-        let resolved = scalar.resolve();
+        let resolved = scalar.resolve_value();
         if let Resolved::Boolean(value) = resolved {
             return Value::Boolean(value);
         }
@@ -408,7 +471,7 @@ impl Checker<'_> {
 
     fn integer<'n>(&mut self, scalar: &Scalar, low: u64, high: u64, place: &Place) -> Value<'n> {
         let parsed = scalar.text.parse::<u64>().ok();
-        let found = match scalar.resolve() {
+        let found = match scalar.resolve_value() {
             Resolved::Null => "empty".into(),
             Resolved::Integer => match parsed {
                 Some(value) if (low..=high).contains(&value) => return Value::Integer(value),

@@ -15,6 +15,8 @@ pub(crate) struct Checked<'n> {
 #[derive(Debug)]
 pub(crate) enum Value<'n> {
     Text(&'n str),
+    /// A text that a secret is in.
+    Secret(&'n str),
     Boolean(bool),
     Integer(u64),
     List(Vec<Checked<'n>>),
@@ -23,6 +25,8 @@ pub(crate) enum Value<'n> {
     Map(Vec<(&'n str, Checked<'n>)>),
     /// Something that nothing reads yet.
     Any,
+    /// Its condition does not hold.
+    LeftOut,
     /// A finding was made; nothing more is known.
     Invalid,
 }
@@ -46,6 +50,8 @@ pub(crate) struct Fields<'n> {
     incomplete: bool,
     /// Keys that cannot be carried out yet.
     later: Vec<Place>,
+    /// Whether there is a condition that is not judged yet.
+    conditional: bool,
 }
 
 impl<'n> Fields<'n> {
@@ -55,6 +61,15 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn mark_incomplete(&mut self) {
         self.incomplete = true;
+    }
+
+    pub(crate) fn mark_conditional(&mut self) {
+        self.conditional = true;
+    }
+
+    /// Whether it may be left out later, so that it does not contradict others yet.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.conditional
     }
 
     pub(crate) fn mark_later(&mut self, place: Place) {
@@ -100,10 +115,15 @@ impl<'n> Fields<'n> {
         match self.get(key)? {
             Checked {
                 place,
-                value: Value::Text(text),
+                value: Value::Text(text) | Value::Secret(text),
             } => Some((text, place)),
             _ => None,
         }
+    }
+
+    /// Whether a secret is in the text.
+    pub(crate) fn is_secret(&self, key: &str) -> bool {
+        matches!(self.get(key).map(|checked| &checked.value), Some(Value::Secret(_)))
     }
 
     pub(crate) fn boolean(&self, key: &str) -> Option<bool> {
@@ -152,7 +172,7 @@ impl<'n> Fields<'n> {
     /// The valid strings of a list.
     pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &Place)> {
         self.items(key).iter().filter_map(|item| match item.value {
-            Value::Text(text) => Some((text, &item.place)),
+            Value::Text(text) | Value::Secret(text) => Some((text, &item.place)),
             _ => None,
         })
     }

@@ -1,5 +1,6 @@
 //! The local files a recipe names, each asked for once.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -7,46 +8,67 @@ use crate::host::{Host, HostFileError};
 
 /// What is known of local files.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Files {
+pub(crate) struct KnownFiles {
     checked: BTreeMap<PathBuf, Result<(), HostFileError>>,
+    /// Those whose text was kept.
+    read: BTreeMap<PathBuf, Result<(), HostFileError>>,
 }
 
-impl Files {
-    /// Answers what it does not know by asking `host`.
-    pub(crate) fn asking<'f>(&'f mut self, host: &'f dyn Host) -> LocalFiles<'f> {
-        LocalFiles {
-            known: self,
+/// Local files as one reading of a recipe sees them: they do not change meanwhile.
+#[derive(Debug)]
+pub(crate) struct LocalFiles<'h> {
+    known: RefCell<KnownFiles>,
+    host: Option<&'h dyn Host>,
+}
+
+impl<'h> LocalFiles<'h> {
+    /// Asks `host` for what it does not know.
+    pub(crate) fn asking(host: &'h dyn Host) -> Self {
+        Self {
+            known: RefCell::default(),
             host: Some(host),
         }
     }
 
     /// Knows what was asked before: all that one recipe names.
-    pub(crate) fn only_known(&mut self) -> LocalFiles<'_> {
-        LocalFiles {
-            known: self,
+    pub(crate) fn knowing(known: KnownFiles) -> Self {
+        Self {
+            known: RefCell::new(known),
             host: None,
         }
     }
-}
 
-/// Local files as the sections of a recipe see them.
-#[derive(Debug)]
-pub(crate) struct LocalFiles<'f> {
-    known: &'f mut Files,
-    host: Option<&'f dyn Host>,
-}
+    /// Everything that was asked for.
+    pub(crate) fn into_known(self) -> KnownFiles {
+        self.known.into_inner()
+    }
 
-impl LocalFiles<'_> {
     /// Whether the file can be read later.
-    pub(crate) fn check(&mut self, path: &Path) -> Result<(), HostFileError> {
-        if let Some(known) = self.known.checked.get(path) {
+    pub(crate) fn check(&self, path: &Path) -> Result<(), HostFileError> {
+        if let Some(known) = self.known.borrow().checked.get(path) {
             return known.clone();
         }
-        let Some(host) = self.host else {
-            return Err(HostFileError::NotFound);
-        };
+        let host = self.host.ok_or(HostFileError::NotFound)?;
         let checked = host.check_file(path);
-        self.known.checked.insert(path.to_path_buf(), checked.clone());
+        let mut known = self.known.borrow_mut();
+        known.checked.insert(path.to_path_buf(), checked.clone());
         checked
+    }
+
+    /// Reads a file for the first time and gives its content to `keep`; what came of it is remembered.
+    pub(crate) fn read(
+        &self,
+        path: &Path,
+        limit_bytes: usize,
+        keep: impl FnOnce(Vec<u8>) -> Result<(), HostFileError>,
+    ) -> Result<(), HostFileError> {
+        if let Some(known) = self.known.borrow().read.get(path) {
+            return known.clone();
+        }
+        let host = self.host.ok_or(HostFileError::NotFound)?;
+        let read = host.read_file(path, limit_bytes).and_then(keep);
+        let mut known = self.known.borrow_mut();
+        known.read.insert(path.to_path_buf(), read.clone());
+        read
     }
 }

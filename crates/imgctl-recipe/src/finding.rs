@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::plan::Origin;
+use crate::plan::{Origin, Redactor};
 use crate::source_map::SourceMap;
 
 /// At most this many findings are listed; hostile recipes have more.
@@ -101,6 +101,8 @@ pub(crate) struct Findings {
     list: Vec<(usize, Finding)>,
     dropped: usize,
     failed: bool,
+    /// The last guard of secrets: messages do not speak of their values anyway.
+    pub(crate) redactor: Redactor,
 }
 
 impl Findings {
@@ -110,6 +112,7 @@ impl Findings {
             list: Vec::new(),
             dropped: 0,
             failed: false,
+            redactor: Redactor::default(),
         }
     }
 
@@ -129,6 +132,35 @@ impl Findings {
         self.list.push((place.span.start, finding));
     }
 
+    /// An empty list about the same texts.
+    pub(crate) fn anew(&self) -> Self {
+        Self::new(self.source.clone())
+    }
+
+    /// Adds what another look at the same texts found, unless it was found before.
+    pub(crate) fn take_over(&mut self, other: Self) {
+        self.failed |= other.failed;
+        for finding in other.list {
+            if !self.list.contains(&finding) {
+                self.list.push(finding);
+            }
+        }
+    }
+
+    /// How many there are, to speak of later ones.
+    pub(crate) fn mark(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds to the messages since a mark where their value is from.
+    pub(crate) fn say_since(&mut self, mark: usize, addition: &str) {
+        for (_, finding) in self.list.get_mut(mark..).unwrap_or_default() {
+            if !finding.message.ends_with(addition) {
+                finding.message.push_str(addition);
+            }
+        }
+    }
+
     /// Whether more findings would be thrown away: no need to compute hints any more.
     pub(crate) fn is_full(&self) -> bool {
         self.list.len() >= MAX_FINDINGS
@@ -143,7 +175,12 @@ impl Findings {
     pub(crate) fn take_sorted(&mut self) -> Vec<Finding> {
         self.list.sort_by_key(|(at, _)| *at);
         let list = std::mem::take(&mut self.list);
+        let redactor = std::mem::take(&mut self.redactor);
         let mut list: Vec<Finding> = list.into_iter().map(|(_, finding)| finding).collect();
+        for finding in &mut list {
+            finding.message = redactor.redact(&finding.message).into_owned();
+            finding.hint = finding.hint.take().map(|hint| redactor.redact(&hint).into_owned());
+        }
         if let (Some(last), true) = (list.last(), self.dropped > 0) {
             let message = format!("{} more findings are not listed", self.dropped);
             let more = Finding {

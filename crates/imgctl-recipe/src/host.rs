@@ -41,6 +41,9 @@ pub enum HostFileError {
     /// It has more than this many bytes.
     #[error("it is larger than {0} bytes")]
     TooLarge(usize),
+    /// It is not UTF-8, where text is wanted.
+    #[error("it is not UTF-8 text")]
+    NotText,
     /// Something else, in words.
     #[error("{0}")]
     Other(String),

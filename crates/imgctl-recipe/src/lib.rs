@@ -41,33 +41,42 @@
 //! Deliberately absent: drawing findings (the command line does), and doing what a plan says (`imgctl-core` does).
 
 mod check;
+mod condition;
 mod explain;
+mod extends;
 mod fields;
 mod files;
 mod finding;
 mod host;
+mod interpolation;
 mod kinds;
 mod node;
 mod plan;
 mod reader;
+mod reading;
 mod recipe;
 mod reference;
 mod schema;
+mod scope;
+mod secrets;
 mod sections;
 mod source_map;
+mod variables;
 
 use std::path::{Path, PathBuf};
 
 pub use explain::{UnknownKey, explain};
-use files::Files;
+use files::LocalFiles;
 use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
 pub use host::{Host, HostFileError};
 pub use plan::*;
+use reading::{Mode, Reading};
 use recipe::Inner;
 pub use recipe::{GuestFacts, Recipe, Sources};
 pub use reference::reference;
 pub use schema::json::schema;
+use scope::Scope;
 use source_map::SourceMap;
 
 /// The most bytes that one file of a recipe can have; large files belong beside it, named by `source`.
@@ -104,7 +113,7 @@ pub struct Outcome {
 
 /// Reads and checks a whole recipe with every file it is made of, whatever the guest will be.
 #[must_use]
-pub fn read(source: RecipeSource<'_>, _settings: &Settings, host: &dyn Host) -> Outcome {
+pub fn read(source: RecipeSource<'_>, settings: &Settings, host: &dyn Host) -> Outcome {
     let (text, refusal) = decode(source.text);
     let mut findings = Findings::new(SourceMap::new(source.name, text.to_owned()));
     if let Some((at, complaint)) = refusal {
@@ -115,7 +124,7 @@ pub fn read(source: RecipeSource<'_>, _settings: &Settings, host: &dyn Host) -> 
         findings.push(&place, complaint);
     }
     let recipe = (!findings.failed())
-        .then(|| read_checked(&mut findings, host))
+        .then(|| read_checked(&mut findings, settings, host))
         .flatten();
     Outcome {
         recipe: recipe.filter(|_| !findings.failed()).map(Recipe::new),
@@ -124,17 +133,45 @@ pub fn read(source: RecipeSource<'_>, _settings: &Settings, host: &dyn Host) -> 
     }
 }
 
-fn read_checked(findings: &mut Findings, host: &dyn Host) -> Option<Inner> {
-    let file = findings.source.recipe().clone();
-    let root = reader::read(&file, findings)?;
-    let mut files = Files::default();
-    let fields = check::check(&root, findings);
-    let certain = sections::plan(&fields, findings, &mut files.asking(host));
+fn read_checked(findings: &mut Findings, settings: &Settings, host: &dyn Host) -> Option<Inner> {
+    let files = LocalFiles::asking(host);
+    let nothing = Scope::default();
+    let alone = Reading {
+        scope: &nothing,
+        files: &files,
+        mode: Mode::Every,
+    };
+    let mut root = extends::read(findings, host, alone)?;
+    let mut scope = Scope::default();
+    variables::declare(&root, settings, host, findings, &mut scope);
+    secrets::declare(&root, host, findings, &mut scope);
+    interpolation::fill_in(&mut root, &mut scope, findings);
+    // Every entry is checked, whatever its condition.
+    let every = Reading {
+        scope: &scope,
+        files: &files,
+        mode: Mode::Every,
+    };
+    let fields = check::check(&root, findings, every);
+    sections::plan(&fields, findings, every);
+    if findings.failed() {
+        return None;
+    }
+    // What holds for any guest is known now, with what it says together.
+    let certain = Reading {
+        mode: Mode::Certain,
+        ..every
+    };
+    let mut more = findings.anew();
+    let fields = check::check(&root, &mut more, certain);
+    let certain = sections::plan(&fields, &mut more, certain);
+    findings.take_over(more);
     Some(Inner {
         certain,
         root,
         source: findings.source.clone(),
-        files,
+        files: files.into_known(),
+        scope,
     })
 }
 

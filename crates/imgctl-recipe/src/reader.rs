@@ -14,15 +14,16 @@ const MAX_DEPTH: usize = 64;
 /// How many values a recipe can have.
 const MAX_NODES: usize = 100_000;
 
-/// Reads one document; `None` after a finding that leaves nothing to check.
-pub(crate) fn read(source: &SourceFile, findings: &mut Findings) -> Option<Node> {
+/// Reads one document; `None` after a finding that leaves nothing to check. `nodes` counts the values of all documents of
+/// one recipe.
+pub(crate) fn read(source: &SourceFile, findings: &mut Findings, nodes: &mut usize) -> Option<Node> {
     let mut reader = Reader {
         source,
         findings,
         stack: Vec::new(),
         root: None,
         documents: 0,
-        nodes: 0,
+        nodes,
     };
     let mut parser = Parser::new_from_str(&source.text);
     while let Some(event) = parser.next_event() {
@@ -58,7 +59,7 @@ struct Reader<'r> {
     stack: Vec<Open>,
     root: Option<Node>,
     documents: usize,
-    nodes: usize,
+    nodes: &'r mut usize,
 }
 
 impl Reader<'_> {
@@ -79,7 +80,12 @@ impl Reader<'_> {
                 self.check_properties(&bytes, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let text = text.into_owned();
-                self.value(bytes, NodeKind::Scalar(Scalar { text, plain }))
+                let scalar = Scalar {
+                    text,
+                    plain,
+                    ..Scalar::default()
+                };
+                self.value(bytes, NodeKind::Scalar(scalar))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_properties(&bytes, anchor, tag.is_some());
@@ -145,8 +151,8 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, span: Range<usize>, kind: NodeKind) -> Option<()> {
-        self.nodes += 1;
-        if self.nodes > MAX_NODES {
+        *self.nodes += 1;
+        if *self.nodes > MAX_NODES {
             self.refuse(
                 span,
                 Complaint::error(format!("the recipe has more than {MAX_NODES} values")),

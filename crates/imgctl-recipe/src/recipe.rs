@@ -4,10 +4,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::files::Files;
+use crate::files::{KnownFiles, LocalFiles};
 use crate::finding::{Finding, Findings};
 use crate::node::Node;
-use crate::plan::{Expect, Origin, Outputs, Plan, Secret, Sourced};
+use crate::plan::{Expect, Origin, Outputs, Plan, Redactor, Secret, Sourced};
+use crate::reading::{Mode, Reading};
+use crate::scope::Scope;
 use crate::source_map::SourceMap;
 use crate::{check, sections};
 
@@ -31,7 +33,8 @@ pub struct Recipe(Arc<Inner>);
 pub(crate) struct Inner {
     pub(crate) root: Node,
     pub(crate) source: SourceMap,
-    pub(crate) files: Files,
+    pub(crate) files: KnownFiles,
+    pub(crate) scope: Scope,
     /// What is asked for whatever the guest is.
     pub(crate) certain: Plan,
 }
@@ -88,12 +91,18 @@ impl Recipe {
     ///
     /// # Errors
     /// Entries that contradict each other in this guest, as findings.
-    pub fn plan(&self, _guest: &GuestFacts) -> Result<Plan, Vec<Finding>> {
+    pub fn plan(&self, guest: &GuestFacts) -> Result<Plan, Vec<Finding>> {
         let inner = &*self.0;
         let mut findings = Findings::new(inner.source.clone());
-        let mut files = inner.files.clone();
-        let fields = check::check(&inner.root, &mut findings);
-        let plan = sections::plan(&fields, &mut findings, &mut files.only_known());
+        findings.redactor = Redactor::new(self.secrets());
+        let files = LocalFiles::knowing(inner.files.clone());
+        let reading = Reading {
+            scope: &inner.scope,
+            files: &files,
+            mode: Mode::Guest(guest),
+        };
+        let fields = check::check(&inner.root, &mut findings, reading);
+        let plan = sections::plan(&fields, &mut findings, reading);
         match findings.failed() {
             true => Err(findings.take_sorted()),
             false => Ok(plan),

@@ -43,9 +43,14 @@ impl SourceMap {
     }
 
     /// The file of this name.
-    pub(crate) fn named(&self, name: &Path) -> Option<&SourceFile> {
+    pub(crate) fn named(&self, name: &Path) -> Option<&Arc<SourceFile>> {
         let mut files = std::iter::once(&self.recipe).chain(&self.others);
-        files.find(|file| file.name == name).map(|file| &**file)
+        files.find(|file| file.name == name)
+    }
+
+    /// How many files there are.
+    pub(crate) fn count(&self) -> usize {
+        self.others.len().saturating_add(1)
     }
 
     /// The file that an offset belongs to.

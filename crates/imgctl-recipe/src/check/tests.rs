@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use super::*;
+use crate::files::LocalFiles;
+use crate::reading::Mode;
 use crate::schema::{Inner, Key, Rule};
+use crate::scope::{Scope, SecretState, Type, Variable, VariableValue};
 use crate::source_map::SourceMap;
 use crate::{Host, HostFileError, RecipeSource, Settings, reader};
 
@@ -16,11 +19,11 @@ impl Host for AnyFile {
     }
 
     fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-        Ok(Vec::new())
+        Ok(b"apiVersion: imgctl/v1\nkind: Recipe\n".to_vec())
     }
 
     fn variable(&self, _name: &str) -> Option<Vec<u8>> {
-        None
+        Some(b"value".to_vec())
     }
 }
 
@@ -31,12 +34,24 @@ fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
     }
 }
 
+/// The names that examples use.
+fn scope() -> Scope {
+    let mut scope = Scope::default();
+    for name in ["stage", "release"] {
+        let value = VariableValue::Scalar(Scalar::default());
+        let kind = Type::String;
+        scope.variables.insert(name.into(), Variable { kind, value });
+    }
+    scope.secrets.insert("private_ca".into(), SecretState::Absent);
+    scope
+}
+
 /// What is found in a key's example, as the value of that key.
 fn findings_of(key: &'static Key) -> Vec<crate::Finding> {
     let text = format!("{}: {}\n", key.name, key.example);
     let mut findings = Findings::new(SourceMap::new(Path::new("example"), text));
     let file = findings.source.recipe().clone();
-    let root = reader::read(&file, &mut findings);
+    let root = reader::read(&file, &mut findings, &mut 0);
     if let Some(NodeKind::Mapping(entries)) = root.as_ref().map(|root| &root.kind) {
         let place = Place {
             span: 0..0,
@@ -44,6 +59,11 @@ fn findings_of(key: &'static Key) -> Vec<crate::Finding> {
         };
         let mut checker = Checker {
             findings: &mut findings,
+            reading: Reading {
+                scope: &scope(),
+                files: &LocalFiles::asking(&AnyFile),
+                mode: Mode::Every,
+            },
         };
         checker.value(&entries[0].1, &key.shape, place, key.example);
     }

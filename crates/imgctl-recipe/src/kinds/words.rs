@@ -9,10 +9,17 @@ pub(crate) static CONDITION: TextKind = TextKind {
     what: "a condition like `vars.stage != \"\"`",
     numbers: Numbers::Quote,
     pattern: r"\S",
-    check: |text| match text.trim().is_empty() {
-        true => Err(Complaint::error("the condition is empty").hint("remove `when`")),
-        false => Ok(()),
-    },
+    // Judged by the check of the mapping that it belongs to.
+    check: |_| Ok(()),
+};
+
+/// What a variable is set to.
+pub(crate) static VARIABLE_VALUE: TextKind = TextKind {
+    title: "string",
+    what: "a string",
+    numbers: Numbers::Quote,
+    pattern: "",
+    check: |_| Ok(()),
 };
 
 /// A word without spaces.
@@ -44,6 +51,15 @@ pub(crate) static VARIABLE_NAME: TextKind = TextKind {
     what: "a name",
     numbers: Numbers::Quote,
     pattern: "^[A-Za-z_][A-Za-z0-9_]*$",
+    check: |text| check_variable(text, "a variable or secret"),
+};
+
+/// The name of a secret that the recipe has.
+pub(crate) static SECRET_NAME: TextKind = TextKind {
+    title: "name",
+    what: "the name of a secret",
+    numbers: Numbers::Quote,
+    pattern: VARIABLE_NAME.pattern,
     check: |text| check_variable(text, "a variable or secret"),
 };
 

@@ -8,7 +8,8 @@ mod secret;
 use std::path::PathBuf;
 
 pub use checks::*;
-pub use secret::Secret;
+pub(crate) use secret::SHORTEST_SECRET;
+pub use secret::{Redactor, Secret};
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]

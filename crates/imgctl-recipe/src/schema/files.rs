@@ -124,8 +124,7 @@ files:
             "files/chrony.conf.tmpl",
             "A local file whose `${{ … }}` are filled in; the result is the whole file.",
         )
-        .also(&["tmpl"])
-        .later(),
+        .also(&["tmpl"]),
         Key::new(
             "url",
             Shape::Text(&kinds::URL),

@@ -301,7 +301,7 @@ fn plain(markdown: &str) -> String {
 fn value(yaml: &str) -> Option<Json> {
     let mut findings = Findings::new(SourceMap::new(std::path::Path::new("example"), format!("x: {yaml}\n")));
     let file = findings.source.recipe().clone();
-    let root = reader::read(&file, &mut findings)?;
+    let root = reader::read(&file, &mut findings, &mut 0)?;
     match &root.kind {
         NodeKind::Mapping(entries) => entries.first().map(|(_, value)| of_node(value)),
         _ => None,

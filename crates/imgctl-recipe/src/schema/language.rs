@@ -1,7 +1,7 @@
 //! The recipe itself: its sections.
 
 use super::{Key, Shape, Table, ansible, disk, files, kernel, outputs, packages, reset, run, selinux, services};
-use super::{settings, source, trust, users, verify};
+use super::{settings, source, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
@@ -34,26 +34,25 @@ reset: { profile: golden }
         ),
         Key::new(
             "extends",
-            Shape::List(&Shape::Text(&kinds::HOST_PATH)),
+            Shape::OneOrMore(&Shape::Text(&kinds::HOST_PATH)),
             "[base.yaml]",
-            "Recipes that this one builds on.",
+            "Recipes that this one builds on, relative to its folder.",
         )
-        .later(),
+        .also(&["extend", "include", "includes", "imports", "import", "bases"]),
         Key::new(
             "vars",
-            Shape::Any,
-            "{ version: { type: string, default: \"1.34\" } }",
-            "Typed variables for `${{ … }}`.",
+            variables::VARIABLES,
+            "{ release: { type: string, default: \"1.34\" } }",
+            "Typed variables for `${{ vars.… }}`, `--set` and `--vars`.",
         )
-        .also(&["variables"])
-        .later(),
+        .also(&["variables", "parameters", "inputs"]),
         Key::new(
             "secrets",
-            Shape::Any,
+            variables::SECRETS,
             "{ token: { env: TOKEN } }",
-            "Values that no log shows.",
+            "Values that nothing shows, for `${{ secrets.… }}`.",
         )
-        .later(),
+        .also(&["secret"]),
         Key::new(
             "source",
             Shape::Table(&source::SOURCE),

@@ -20,6 +20,7 @@ mod settings;
 mod source;
 mod trust;
 mod users;
+mod variables;
 mod verify;
 
 use crate::kinds::TextKind;
@@ -127,7 +128,6 @@ impl Key {
         )
         .default("always")
         .also(&["if", "only_if", "condition"])
-        .later()
     }
 
     const fn default(self, default: &'static str) -> Self {
@@ -291,6 +291,7 @@ impl Shape {
         match self {
             Self::Text(kind) if kind.title == "text" => "texts".into(),
             Self::Choice(_) | Self::Any => self.title(),
+            Self::Either(first, second) => format!("{} or {}", first.plural(), second.plural()),
             Self::Map(..) => self.title().replacen("mapping", "mappings", 1),
             _ => {
                 let title = self.title();

@@ -46,7 +46,7 @@ trust:
         .also(&["file", "path", "src"]),
         Key::new(
             "secret",
-            Shape::Text(&kinds::VARIABLE_NAME),
+            Shape::Text(&kinds::SECRET_NAME),
             "private_ca",
             "The name of a secret that holds them.",
         ),

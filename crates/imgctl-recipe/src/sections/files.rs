@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Context;
-use crate::HostFileError;
+use crate::MAX_RECIPE_BYTES;
+use crate::check::absent_secret;
 use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
+use crate::host::HostFileError;
+use crate::interpolation::render;
 use crate::kinds::{check_glob, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
 use crate::source_map::LineName;
@@ -21,7 +24,9 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
     let mut files = Vec::new();
     let mut seen = Seen::default();
     for (entry, place) in fields.tables("files") {
+        context.rendered_secret = false;
         let action = action(entry, place, context);
+        let sensitive = context.rendered_secret || DEEDS.iter().any(|deed| entry.is_secret(deed));
         let mode = entry.text("mode").and_then(|(text, _)| mode_bits(text));
         let owner = entry.text("owner").and_then(|(text, _)| principal(text));
         let group = entry.text("group").and_then(|(text, _)| principal(text));
@@ -36,14 +41,16 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
             "" => "/",
             path => path,
         };
-        seen.check(path, &action, path_place, context);
+        if !entry.is_conditional() {
+            seen.check(path, &action, path_place, context);
+        }
         let entry = FileEntry {
             path: path.to_owned(),
             action,
             mode,
             owner,
             group,
-            sensitive: false,
+            sensitive,
         };
         files.push(context.sourced(entry, place));
     }
@@ -164,7 +171,7 @@ fn regular(
         }
         "append" => Some(FileAction::Append(text.to_owned())),
         // Not carried out yet, and said so by the plan.
-        "template" => source(text, place, context).map(FileAction::Content),
+        "template" => template(text, place, context).map(FileAction::Content),
         "url" => {
             if !["sha256", "checksums"].iter().any(|key| entry.has(key)) {
                 let complaint = Complaint::error("nothing says what `url` must give");
@@ -186,22 +193,52 @@ fn regular(
 
 fn source(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
     let path = context.local_path(text, place);
-    match context.files.check(&path) {
+    match context.reading.files.check(&path) {
         Ok(()) => Some(Content::Source(path)),
         Err(error) => {
-            let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
-            let complaint = match error {
-                HostFileError::NotFound if Path::new(text).is_relative() => {
-                    complaint.hint("the path is relative to the recipe's folder")
-                }
-                HostFileError::IsADirectory => {
-                    complaint.hint("copying directories is not supported yet: name each file")
-                }
-                _ => complaint,
-            };
-            context.report(place, complaint);
+            context.report(place, cannot_read(text, &error));
             None
         }
+    }
+}
+
+/// The content of a template, filled in.
+fn template(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
+    let path = context.local_path(text, place);
+    let source = &mut context.findings.source;
+    let read = context.reading.files.read(&path, MAX_RECIPE_BYTES, |bytes| {
+        let text = String::from_utf8(bytes).map_err(|_| HostFileError::NotText)?;
+        source.add(&path, text);
+        Ok(())
+    });
+    if let Err(error) = read {
+        context.report(place, cannot_read(text, &error));
+        return None;
+    }
+    let file = context.findings.source.named(&path)?.clone();
+    let scope = context.reading.scope;
+    let rendered = render(&file.text, file.start, place, scope, context.findings)?;
+    if let Some(absent) = &rendered.absent
+        && !context.reading.is_of_every()
+    {
+        context.report(place, absent_secret(absent));
+        return None;
+    }
+    context.rendered_secret = rendered.sensitive;
+    Some(Content::Inline(rendered.text))
+}
+
+fn cannot_read(text: &str, error: &HostFileError) -> Complaint {
+    let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
+    match error {
+        HostFileError::NotFound if Path::new(text).is_relative() => {
+            complaint.hint("the path is relative to the recipe's folder")
+        }
+        HostFileError::IsADirectory => complaint.hint("copying directories is not supported yet: name each file"),
+        HostFileError::NotText | HostFileError::TooLarge(_) => {
+            complaint.hint("name it by `source` if there is nothing to fill in")
+        }
+        _ => complaint,
     }
 }
 

@@ -11,10 +11,10 @@ mod verify;
 use std::path::{Path, PathBuf};
 
 use crate::fields::Fields;
-use crate::files::LocalFiles;
 use crate::finding::{Complaint, Findings, Place};
 use crate::kinds::compile;
 use crate::plan::{LinePattern, Plan, Sourced};
+use crate::reading::Reading;
 use crate::source_map::LineName;
 
 /// Compiling an expression can take milliseconds.
@@ -23,9 +23,11 @@ const MAX_EXPRESSIONS: usize = 256;
 /// What every section works with.
 struct Context<'c> {
     findings: &'c mut Findings,
-    files: &'c mut LocalFiles<'c>,
+    reading: Reading<'c>,
     /// How many regular expressions were compiled.
     expressions: usize,
+    /// Whether a secret is in what was rendered last.
+    rendered_secret: bool,
     /// What cannot be carried out yet, besides the keys that say so themselves.
     unsupported: Vec<Sourced<String>>,
 }
@@ -77,11 +79,12 @@ impl Context<'_> {
 }
 
 /// Makes the plan; it is only good when no finding is an error.
-pub(crate) fn plan<'c>(fields: &Fields<'_>, findings: &'c mut Findings, files: &'c mut LocalFiles<'c>) -> Plan {
+pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Reading<'_>) -> Plan {
     let mut context = Context {
         findings,
-        files,
+        reading,
         expressions: 0,
+        rendered_secret: false,
         unsupported: Vec::new(),
     };
     let metadata = fields.table("metadata");
@@ -90,6 +93,8 @@ pub(crate) fn plan<'c>(fields: &Fields<'_>, findings: &'c mut Findings, files: &
     let outputs = outputs::outputs(fields, &mut context);
     let mut unsupported: Vec<Sourced<String>> = fields.later().into_iter().map(|place| context.named(place)).collect();
     unsupported.append(&mut context.unsupported);
+    let pending = reading.scope.pending.iter();
+    unsupported.extend(pending.map(|place| context.sourced("build.key12".to_owned(), place)));
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
         expect: expect::expect(fields, &mut context),
@@ -100,7 +105,7 @@ pub(crate) fn plan<'c>(fields: &Fields<'_>, findings: &'c mut Findings, files: &
         reset: reset::reset(fields, &context),
         verify: verify::verify(fields, &mut context),
         outputs,
-        secrets: Vec::new(),
+        secrets: reading.scope.known_secrets(),
         unsupported,
     }
 }

@@ -32,7 +32,9 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
         let Some((name, name_place)) = entry.text("name") else {
             continue;
         };
-        if let Some(first) = seen.insert(name, context.line(name_place)) {
+        if !entry.is_conditional()
+            && let Some(first) = seen.insert(name, context.line(name_place))
+        {
             context.report(
                 name_place,
                 Complaint::error(format!("the user `{name}` is listed twice, first in line {first}"))

@@ -20,6 +20,11 @@ impl Folder {
             environment: BTreeMap::new(),
         }
     }
+
+    pub(crate) fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
 }
 
 impl Host for Folder {
