@@ -38,7 +38,9 @@ fn tables<'f, 'n>(fields: &'f Fields<'n>, section: Option<&str>, list: &'f str) 
 }
 
 fn keyring(entry: &Fields<'_>, context: &mut Context<'_>) {
-    let signature = entry.table("checksums").and_then(|(checksums, _)| checksums.table("signature"));
+    let signature = entry
+        .table("checksums")
+        .and_then(|(checksums, _)| checksums.table("signature"));
     if let (Some((signature, _)), false) = (signature, entry.has("when")) {
         file(signature, "keyring", context);
     }
