@@ -6,9 +6,9 @@ use crate::guest::{Change, Guest, facts};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
-use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
+use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, unsupported, verify};
+use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, unsupported, verify};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_recipe::Plan;
 use imgctl_vfs::{Timestamp, Tree};
@@ -73,6 +73,7 @@ struct Baked {
     mounts: Vec<MountPoint>,
     guest: GuestRecord,
     now: Timestamp,
+    steps: Vec<StepRecord>,
     changes: Vec<Change>,
     verified_by: Vec<VerifierRecord>,
 }
@@ -117,9 +118,13 @@ impl<'a> Run<'a> {
 
         self.stages.begin(Stage::Verify)?;
         let tree = Assembly::reopen(&disk, &mounts)?;
-        let changes = log
+        let mut changes = log
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
+        if self.options.output.is_none() {
+            let before = Disk::open(Overlay::new(base.disk.device()), &base.path)?;
+            diff::add_diffs(&mut changes, &Assembly::reopen(&before, &mounts)?, &tree)?;
+        }
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
         Ok(Baked {
@@ -128,6 +133,7 @@ impl<'a> Run<'a> {
             mounts,
             guest: record,
             now,
+            steps: StepRecord::of(&plan),
             changes,
             verified_by,
         })
@@ -214,6 +220,7 @@ impl<'a> Run<'a> {
             base: base_record(base, &baked.disk, base_digest),
             output,
             guest: baked.guest,
+            steps: baked.steps,
             changes: baked.changes,
             verified_by: baked.verified_by,
             warnings,

@@ -14,6 +14,7 @@
 mod compare;
 mod convert;
 mod customize;
+mod diff;
 mod disk;
 mod error;
 mod event;
@@ -34,6 +35,7 @@ mod verify;
 pub use compare::{CompareOptions, Comparison, Difference, compare};
 pub use convert::{ConvertRecord, InputRecord, convert};
 pub use customize::customize;
+pub use diff::ContentDiff;
 pub use disk::{OpenedGuest, open_guest};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
@@ -43,5 +45,5 @@ pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
 pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
 pub use receipt::{
-    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, VerifierRecord,
+    BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

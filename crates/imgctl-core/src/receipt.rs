@@ -1,6 +1,8 @@
 //! What a run did, for machines and for people.
 
 use crate::guest::{Change, Guest, OsRelease};
+use crate::steps;
+use imgctl_recipe::Plan;
 use serde::Serialize;
 
 /// The record of one run.
@@ -19,6 +21,8 @@ pub struct Receipt {
     pub output: Option<OutputRecord>,
     /// What was found inside.
     pub guest: GuestRecord,
+    /// The steps that ran, in their order.
+    pub steps: Vec<StepRecord>,
     /// Every path that differs, sorted.
     pub changes: Vec<Change>,
     /// Who read the changes back.
@@ -112,6 +116,29 @@ impl GuestRecord {
             name: given(os.pretty_name),
             mounts,
         }
+    }
+}
+
+/// One step of the run.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepRecord {
+    /// Its name, as changes and messages have it.
+    pub name: &'static str,
+    /// The recipe's section that asks for it.
+    pub section: &'static str,
+    /// What it does, in one line.
+    pub about: &'static str,
+}
+
+impl StepRecord {
+    /// Of every step that the plan asks for.
+    pub(crate) fn of(plan: &Plan) -> Vec<Self> {
+        let records = steps::planned(plan).map(|spec| Self {
+            name: spec.name,
+            section: spec.heading.key(),
+            about: spec.help,
+        });
+        records.collect()
     }
 }
 

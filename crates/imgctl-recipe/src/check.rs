@@ -233,6 +233,8 @@ impl Checker<'_> {
         let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
         let complaint = if name == "<<" {
             Complaint::error("merge keys are not supported").hint("write the keys out")
+        } else if name == "when" {
+            complaint.hint("a condition belongs to an entry of a list, or to a section that has the key")
         } else if let Some(key) = meant {
             complaint.hint(format!("did you mean `{key}`?"))
         } else if let Some(home) = home_of(name, table) {

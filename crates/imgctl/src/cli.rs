@@ -1,10 +1,14 @@
 //! The command line, and the way from it to an exit code.
 
 use crate::command_error::CommandResult;
-use crate::commands::{cat, check, compare, convert, customize, info, inspect, ls, recipe};
-use crate::ui::Ui;
+use crate::commands::recipe::RecipeCommand;
+use crate::commands::{
+    cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe,
+};
+use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -31,11 +35,14 @@ Exit codes:
 struct Cli {
     #[command(subcommand)]
     command: Command,
+    #[command(flatten)]
+    messages: MessageArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Customize(Box<customize::CustomizeArgs>),
+    Plan(Box<plan::PlanArgs>),
     Inspect(inspect::InspectArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -45,27 +52,19 @@ enum Command {
     Check(check::CheckArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
-    Recipe(recipe::RecipeCommand),
+    Recipe(RecipeCommand),
+    Completions(completions::CompletionsArgs),
+    #[command(hide = true)]
+    ManPages(man_pages::ManPagesArgs),
 }
 
-/// Runs one command line to its end.
-pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let arguments: Vec<OsString> = arguments.collect();
-    let is_check = arguments.get(1).is_some_and(|command| command == "check");
+/// Runs one command line to its end. `ui` and `command` are what can be known of it before it is found right.
+pub(crate) fn run(ui: Ui, command: Option<&str>, arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version go to standard output; nobody is left to be told when that is gone.
-            let _ = error.print();
-            return ExitCode::from(match u8::try_from(error.exit_code()) {
-                Ok(0) => 0,
-                // There 2 means a damaged image.
-                _ if is_check => check::EXIT_INCOMPLETE,
-                code => code.unwrap_or(2),
-            });
-        }
+        Err(error) => return refuse(ui, command, &error),
     };
-    let ui = Ui;
+    let ui = cli.messages.ui();
     match dispatch(&ui, &cli.command) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -75,10 +74,45 @@ pub(crate) fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// Help, the version, or what is wrong about the command line.
+fn refuse(ui: Ui, command: Option<&str>, error: &clap::Error) -> ExitCode {
+    let code = match u8::try_from(error.exit_code()) {
+        Ok(0) => 0,
+        // There 2 means a damaged image.
+        _ if command == Some("check") => check::EXIT_INCOMPLETE,
+        code => code.unwrap_or(2),
+    };
+    if code == 0 || !ui.is_json() {
+        // Help and version go to standard output; nobody is left to be told when that is gone.
+        let _ = error.print();
+        return ExitCode::from(code);
+    }
+    let text = error.render().to_string();
+    let (message, rest) = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => ("no command is named", "imgctl --help lists them"),
+        _ => text.split_once('\n').unwrap_or((&text, "")),
+    };
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let hints: Vec<String> = rest
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(str::to_owned)
+        .collect();
+    ui.error(&*Box::<dyn std::error::Error>::from(message), &hints, code);
+    ExitCode::from(code)
+}
+
+/// The whole command line, for completions and man pages.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
 /// Returns the exit code of a command that did what it was asked for: some answer with it.
 fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
     match command {
         Command::Customize(args) => customize::customize(ui, args)?,
+        Command::Plan(args) => plan::plan(ui, args)?,
         Command::Inspect(args) => inspect::inspect(ui, args)?,
         Command::Ls(args) => ls::ls(ui, args)?,
         Command::Cat(args) => cat::cat(ui, args)?,
@@ -86,9 +120,13 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Compare(args) => return compare::compare(ui, args),
         Command::Info(args) => info::info(ui, args)?,
         Command::Check(args) => return check::check(ui, args),
-        Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args)?,
-        Command::Recipe(recipe::RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
-        Command::Recipe(recipe::RecipeCommand::Schema(_)) => recipe::schema(ui)?,
+        Command::Recipe(RecipeCommand::Check(args)) => recipe::check(ui, args)?,
+        Command::Recipe(RecipeCommand::FromCloudConfig(args)) => import::cloud_config(ui, args)?,
+        Command::Recipe(RecipeCommand::FromVirtCustomize(args)) => import::virt_customize(ui, args)?,
+        Command::Completions(args) => completions::completions(ui, args)?,
+        Command::ManPages(args) => man_pages::man_pages(args)?,
+        Command::Recipe(RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
+        Command::Recipe(RecipeCommand::Schema(_)) => recipe::schema(ui)?,
     }
     Ok(0)
 }
@@ -96,7 +134,6 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

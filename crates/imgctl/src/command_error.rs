@@ -110,12 +110,13 @@ impl CommandError {
 
     /// Tells the user.
     pub(crate) fn report(&self, ui: &Ui) {
-        if self.kind == CommandErrorKind::BrokenPipe {
-            return;
-        }
-        ui.error(&*self.error);
-        for hint in &self.hints {
-            ui.hint(hint);
+        self.report_as(ui, self.kind.exit_code());
+    }
+
+    /// The same for a command that exits with a code of its own.
+    pub(crate) fn report_as(&self, ui: &Ui, exit_code: u8) {
+        if self.kind != CommandErrorKind::BrokenPipe {
+            ui.error(&*self.error, &self.hints, exit_code);
         }
     }
 

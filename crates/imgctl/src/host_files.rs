@@ -1,7 +1,7 @@
 //! Files of the host that the command reads and writes itself: recipes and receipts.
 
 use crate::command_error::{CommandError, CommandResult};
-use imgctl_recipe::{Host, HostFileError, MAX_RECIPE_BYTES};
+use imgctl_recipe::{Host, HostFileError, ImportHost, LocalFile, MAX_IMPORT_BYTES, MAX_RECIPE_BYTES};
 use std::env;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
@@ -16,8 +16,17 @@ pub(crate) fn read_recipe(path: &Path) -> CommandResult<Vec<u8>> {
     read().map_err(|source| CommandError::file("read the recipe", path, source).into_usage())
 }
 
+/// Another tool's instructions, likewise; `-` is standard input.
+pub(crate) fn read_import(path: &Path) -> CommandResult<Vec<u8>> {
+    let read = || match path == Path::new("-") {
+        true => read_limited(io::stdin().lock(), MAX_IMPORT_BYTES),
+        false => read_limited(File::open(path)?, MAX_IMPORT_BYTES),
+    };
+    read().map_err(|source| CommandError::file("read", path, source).into_usage())
+}
+
 /// A file's bytes, at most one more than the limit.
-fn read_limited(file: &File, limit_bytes: usize) -> io::Result<Vec<u8>> {
+fn read_limited(file: impl io::Read, limit_bytes: usize) -> io::Result<Vec<u8>> {
     let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
     let mut bytes = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -43,6 +52,22 @@ impl Host for LocalHost {
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         env::var_os(name).map(OsStringExt::into_vec)
+    }
+}
+
+impl ImportHost for LocalHost {
+    fn look(&self, path: &Path) -> Option<LocalFile> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(LocalFile {
+            is_directory: metadata.is_dir(),
+            mode: u16::try_from(metadata.mode() & 0o7777).ok()?,
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+        })
+    }
+
+    fn read_file(&self, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+        Host::read_file(self, path, limit_bytes)
     }
 }
 
@@ -172,7 +197,7 @@ mod tests {
         assert_eq!(check("motd/x"), Err(HostFileError::NotFound));
         assert_eq!(check("d"), Err(HostFileError::IsADirectory));
         assert_eq!(check("socket"), Err(HostFileError::NotAFile));
-        let read = |limit| LocalHost.read_file(&folder.path().join("motd"), limit);
+        let read = |limit| Host::read_file(&LocalHost, &folder.path().join("motd"), limit);
         assert_eq!(read(5), Ok(b"hello".to_vec()));
         assert_eq!(read(4), Err(HostFileError::TooLarge(4)));
     }

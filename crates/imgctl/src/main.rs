@@ -11,8 +11,14 @@ mod interrupt;
 mod panics;
 mod ui;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
+use ui::MessageArgs;
 
 fn main() -> ExitCode {
-    panics::guard(|| cli::run(std::env::args_os()))
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let (messages, command) = MessageArgs::early(&arguments);
+    let ui = messages.ui();
+    let command = command.map(str::to_owned);
+    panics::guard(ui, || cli::run(ui, command.as_deref(), arguments))
 }

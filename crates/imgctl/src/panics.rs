@@ -7,27 +7,26 @@ use std::panic::{self, PanicHookInfo};
 use std::process::ExitCode;
 
 /// Runs `main`, and turns a panic in it into exit code 70.
-pub(crate) fn guard(main: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
-    panic::set_hook(Box::new(report));
+pub(crate) fn guard(ui: Ui, main: impl FnOnce() -> ExitCode + panic::UnwindSafe) -> ExitCode {
+    panic::set_hook(Box::new(move |info| report(ui, info)));
     panic::catch_unwind(main).unwrap_or_else(|_| ExitCode::from(EXIT_BUG))
 }
 
-fn report(info: &PanicHookInfo<'_>) {
+fn report(ui: Ui, info: &PanicHookInfo<'_>) {
     let what = info.payload_as_str().unwrap_or("no message");
     let place = info
         .location()
         .map_or_else(String::new, |location| format!(" at {location}"));
-    Ui.error(&*Box::<dyn std::error::Error>::from(format!(
-        "a bug in imgctl: {what}{place}"
-    )));
-    Ui.hint(concat!(
+    let error = Box::<dyn std::error::Error>::from(format!("a bug in imgctl: {what}{place}"));
+    let hint = concat!(
         "please report this message and the command that led to it (imgctl ",
         env!("CARGO_PKG_VERSION"),
         "); the base image is as it was"
-    ));
+    );
+    ui.error(&*error, &[hint.to_owned()], EXIT_BUG);
     let backtrace = Backtrace::capture();
     if backtrace.status() == BacktraceStatus::Captured {
-        Ui.status(Printable(backtrace));
+        ui.notice(Printable(backtrace));
     }
 }
 
@@ -37,7 +36,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_exit_code_70() {
-        let code = guard(|| panic!("on purpose"));
+        let code = guard(Ui::default(), || panic!("on purpose"));
         let _ = panic::take_hook();
         assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(70)));
     }

@@ -2,10 +2,11 @@
 
 use super::snapshot::Snapshot;
 use super::{GuestError, Result};
+use crate::diff::ContentDiff;
 use imgctl_vfs::{EscapedBytes, FileKind, Found, GuestPath, MountIndex, NodeId, Tree, TreeNode};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Paths and attributes that a log may hold, so that no image can fill the memory with its own names.
 const MAX_LOG_BYTES: u64 = 1 << 30;
@@ -32,12 +33,18 @@ pub struct Change {
     pub partition: String,
     /// What happened.
     pub kind: ChangeKind,
+    /// The names of the steps that touched it, in their order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<&'static str>,
     /// What was there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Snapshot>,
     /// What is there now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Snapshot>,
+    /// How the content of a regular file differs; only a dry run looks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<ContentDiff>,
 }
 
 fn escape_path<S: Serializer>(path: &GuestPath, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -49,15 +56,21 @@ fn escape_path<S: Serializer>(path: &GuestPath, serializer: S) -> std::result::R
 pub struct ChangeLog {
     before: BTreeMap<GuestPath, Logged>,
     logged_bytes: u64,
+    /// The step that changes things now.
+    step: Option<&'static str>,
     /// Every name of the nodes that had several when a filesystem was first asked for them. Later changes of names need
     /// not be followed: a name that changed, or whose node got a further name, is in `before` already.
     hard_links: BTreeMap<MountIndex, BTreeMap<NodeId, Vec<GuestPath>>>,
+    /// Files that a secret was put into.
+    secret: BTreeSet<GuestPath>,
 }
 
 #[derive(Debug)]
 struct Logged {
     partition: String,
     state: Option<Snapshot>,
+    /// Who touched it, in order.
+    steps: Vec<&'static str>,
 }
 
 impl ChangeLog {
@@ -65,6 +78,22 @@ impl ChangeLog {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.before.is_empty()
+    }
+
+    /// What is touched from now on is touched by `step`.
+    pub(super) fn begin_step(&mut self, step: &'static str) {
+        self.step = Some(step);
+    }
+
+    /// Nothing is told of the content of a file under any of its names, neither of that now nor of that before.
+    pub(super) fn hide(&mut self, tree: &Tree, found: &Found) -> Result<()> {
+        let metadata = at(tree, found, tree.metadata(found.node))?;
+        if metadata.links > 1 && metadata.kind != FileKind::Directory {
+            let mut names = names_of_hard_links(tree, found.node.mount)?;
+            self.secret.extend(names.remove(&found.node.node).unwrap_or_default());
+        }
+        self.secret.insert(found.path.clone());
+        Ok(())
     }
 
     /// To be called before a node's content or metadata changes: keeps its state under all its names.
@@ -92,16 +121,29 @@ impl ChangeLog {
 
     /// Keeps that nothing was at `path`, on the filesystem of `neighbour`, unless its state is known already.
     pub(super) fn touch_absent(&mut self, tree: &Tree, path: GuestPath, neighbour: TreeNode) -> Result<()> {
-        if self.before.contains_key(&path) {
+        if self.is_known(&path) {
             return Ok(());
         }
         let partition = tree.mount(neighbour.mount).label.clone();
-        self.insert(path, Logged { partition, state: None })
+        self.insert(path, partition, None)
+    }
+
+    /// Whether the state of `path` before its first change is kept already; the present step counts as one that touched it.
+    fn is_known(&mut self, path: &GuestPath) -> bool {
+        let Some(logged) = self.before.get_mut(path) else {
+            return false;
+        };
+        if let Some(step) = self.step
+            && logged.steps.last() != Some(&step)
+        {
+            logged.steps.push(step);
+        }
+        true
     }
 
     /// Keeps the state of one name, unless it is there already.
     pub(super) fn touch_name(&mut self, tree: &Tree, path: &GuestPath, node: TreeNode) -> Result<()> {
-        if self.before.contains_key(path) {
+        if self.is_known(path) {
             return Ok(());
         }
         let found = Found {
@@ -110,12 +152,11 @@ impl ChangeLog {
         };
         let state = at(tree, &found, Snapshot::take(tree, path, node))?;
         let partition = tree.mount(node.mount).label.clone();
-        let state = Some(state);
-        self.insert(found.path, Logged { partition, state })
+        self.insert(found.path, partition, Some(state))
     }
 
-    fn insert(&mut self, path: GuestPath, logged: Logged) -> Result<()> {
-        let xattrs = logged.state.iter().flat_map(|state| &state.xattrs);
+    fn insert(&mut self, path: GuestPath, partition: String, state: Option<Snapshot>) -> Result<()> {
+        let xattrs = state.iter().flat_map(|state| &state.xattrs);
         let xattr_bytes: usize = xattrs.map(|(name, value)| name.len() + value.len()).sum();
         self.logged_bytes += (path.as_bytes().len() + xattr_bytes + 256) as u64;
         if self.logged_bytes > MAX_LOG_BYTES {
@@ -125,7 +166,15 @@ impl ChangeLog {
                 limit: MAX_LOG_BYTES,
             });
         }
-        self.before.insert(path, logged);
+        let steps = self.step.into_iter().collect();
+        self.before.insert(
+            path,
+            Logged {
+                partition,
+                state,
+                steps,
+            },
+        );
         Ok(())
     }
 
@@ -158,7 +207,14 @@ impl ChangeLog {
                 )?),
                 None => None,
             };
-            changes.extend(compare(path, logged, state));
+            let mut change = compare(path, logged, state);
+            if self.secret.contains(path) {
+                let states = change
+                    .iter_mut()
+                    .flat_map(|change| [&mut change.before, &mut change.after]);
+                states.flatten().for_each(|state| state.secret = true);
+            }
+            changes.extend(change);
         }
         Ok(changes)
     }
@@ -183,8 +239,10 @@ fn compare(path: &GuestPath, logged: &Logged, after: Option<Snapshot>) -> Option
         path: path.clone(),
         partition: logged.partition.clone(),
         kind,
+        steps: logged.steps.clone(),
         before,
         after,
+        diff: None,
     })
 }
 

@@ -20,6 +20,7 @@ pub(crate) use facts::facts;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;
+pub(crate) use snapshot::holds_private_key;
 
 use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, MountIndex, Timestamp, Tree};
 use std::collections::BTreeSet;
@@ -77,6 +78,11 @@ impl Guest {
         &self.log
     }
 
+    /// What is changed from now on counts as changed by this step.
+    pub fn begin_step(&mut self, name: &'static str) {
+        self.log.begin_step(name);
+    }
+
     /// What the user should know, in the order in which it was found.
     #[must_use]
     pub fn warnings(&self) -> &[Warning] {
@@ -95,6 +101,14 @@ impl Guest {
     #[must_use]
     pub fn into_parts(self) -> (Tree, ChangeLog, Vec<Warning>) {
         (self.tree, self.log, self.warnings)
+    }
+
+    /// Has the record of changes tell nothing of the content that `path` leads to: a secret is in it.
+    pub fn hide(&mut self, path: &GuestPath) -> Result<()> {
+        match self.find(path)? {
+            Some(found) => self.log.hide(&self.tree, &found),
+            None => Ok(()),
+        }
     }
 
     /// The node that `path` leads to, links followed; `None` when nothing is there.

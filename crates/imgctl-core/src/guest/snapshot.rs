@@ -84,6 +84,12 @@ impl Snapshot {
         self.content.is_some_and(|content| content.0 == *sha256)
     }
 
+    /// Whether both are regular files with the same content, or neither is one.
+    #[must_use]
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        self.content == other.content
+    }
+
     /// Whether a comparison of two mounted trees would find no difference.
     pub(super) fn looks_like(&self, other: &Self) -> bool {
         let secret = self.secret;
@@ -102,7 +108,9 @@ impl Serialize for Snapshot {
         map.serialize_entry("mode", &format!("{:04o}", self.mode))?;
         map.serialize_entry("uid", &self.uid)?;
         map.serialize_entry("gid", &self.gid)?;
-        map.serialize_entry("size", &self.size)?;
+        if !self.secret {
+            map.serialize_entry("size", &self.size)?;
+        }
         let Timestamp { seconds, nanoseconds } = self.modified;
         map.serialize_entry("mtime", &format!("{seconds}.{nanoseconds:09}"))?;
         if let FileKind::CharDevice(major, minor) | FileKind::BlockDevice(major, minor) = self.kind {
@@ -133,7 +141,6 @@ fn escaped(bytes: &[u8]) -> String {
 
 /// The digest of a regular file, and whether it holds a private key.
 fn read_digest(tree: &Tree, node: TreeNode) -> imgctl_vfs::Result<(ContentDigest, bool)> {
-    const MARK: &[u8] = b"PRIVATE KEY-----";
     let mut hash = Sha256::new();
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0_u64;
@@ -144,11 +151,17 @@ fn read_digest(tree: &Tree, node: TreeNode) -> imgctl_vfs::Result<(ContentDigest
             return Ok((ContentDigest(hash.finalize().into()), secret));
         }
         if offset == 0 {
-            secret = buffer[..count].windows(MARK.len()).any(|window| window == MARK);
+            secret = holds_private_key(&buffer[..count]);
         }
         hash.update(&buffer[..count]);
         offset += count as u64;
     }
+}
+
+/// Whether there is a private key in PEM in the text.
+pub(crate) fn holds_private_key(text: &[u8]) -> bool {
+    const MARK: &[u8] = b"PRIVATE KEY-----";
+    text.windows(MARK.len()).any(|window| window == MARK)
 }
 
 /// Whether a file of this path holds passwords, keys or seeds, going by its name.

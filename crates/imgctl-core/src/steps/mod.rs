@@ -97,9 +97,15 @@ pub fn execute(plan: &Plan, guest: &mut Guest, on_step: &mut dyn FnMut(&str) -> 
         if !on_step(step.name()) {
             return Ok(false);
         }
+        guest.begin_step(step.name());
         step.apply(guest)?;
     }
     Ok(true)
+}
+
+/// The steps that `plan` asks for, in the order in which they run.
+pub fn planned(plan: &Plan) -> impl Iterator<Item = &'static StepSpec> {
+    STEPS.iter().filter(|spec| (spec.build)(plan).is_some())
 }
 
 /// A path that is written in this crate's source.

@@ -25,7 +25,7 @@ pub(crate) use path::{
 };
 pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
 pub(crate) use remote::{CERTIFICATE, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
-pub(crate) use ssh_key::SSH_KEY;
+pub(crate) use ssh_key::{SSH_KEY, decode_base64};
 pub(crate) use unit::{UNIT, full_name};
 pub(crate) use words::{
     ARGUMENT, CONDITION, DROP_IN, ENVIRONMENT_NAME, ENVIRONMENT_VALUE, GECOS, GROUP_NAME, GROWN, LOCALE, PASSWORD,

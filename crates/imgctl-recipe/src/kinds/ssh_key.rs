@@ -177,7 +177,7 @@ fn check_blob(kind: &str, encoded: &str) -> Result<(), Complaint> {
 }
 
 /// Base64 with padding (RFC 4648, 4); `None` if it is not.
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn decode_base64(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {
         return None;
     }

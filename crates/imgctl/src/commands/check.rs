@@ -69,7 +69,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult<u8> {
     match checked(ui, args) {
         Err(error) if error.is_interrupt() => Err(error),
         Err(error) => {
-            error.report(ui);
+            error.report_as(ui, EXIT_INCOMPLETE);
             Ok(EXIT_INCOMPLETE)
         }
         Ok(code) => Ok(code),
@@ -84,7 +84,7 @@ fn checked(ui: &Ui, args: &CheckArgs) -> CommandResult<u8> {
             "{} is a raw image, which has nothing to check",
             args.image.display()
         ));
-        error.report(ui);
+        error.report_as(ui, EXIT_NOT_CHECKABLE);
         return Ok(EXIT_NOT_CHECKABLE);
     };
     if args.json {

@@ -60,7 +60,7 @@ pub(crate) struct CompareArgs {
 pub(crate) fn compare(ui: &Ui, args: &CompareArgs) -> CommandResult<u8> {
     match compared(ui, args) {
         Err(error) if error.kind.exit_code() == EXIT_DIFFERENT => {
-            error.report(ui);
+            error.report_as(ui, EXIT_FAILED);
             Ok(EXIT_FAILED)
         }
         result => result,

@@ -88,6 +88,7 @@ pub(crate) fn convert(ui: &Ui, args: &ConvertArgs) -> CommandResult {
         let progress = Progress::new(ui);
         imgctl_core::convert(&options, &|event| progress.event(event))?
     };
+    ui.event("done", &record);
     if args.json {
         return super::print_json(ui, &record);
     }

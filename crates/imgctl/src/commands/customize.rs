@@ -1,14 +1,14 @@
 //! `imgctl customize`: arguments and recipe to options, a run, and what is told of it.
 
 use super::output::FormArgs;
-use super::{InputArgs, summary};
+use super::{InputArgs, VariableArgs, changes, summary};
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::recipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
-use imgctl_core::{CustomizeOptions, OutputOptions, Receipt};
-use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe, Settings};
+use imgctl_core::{CustomizeOptions, OutputOptions};
+use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe};
 use std::env;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -22,8 +22,8 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
 
-Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D \
-deleted), or the receipt with --json. The summary and warnings go to standard error.
+Standard output carries only what is asked for: the changes of a dry run, or the receipt with --json. The summary and \
+warnings go to standard error.
 
 Environment:
   SOURCE_DATE_EPOCH  Time to stamp changes with, in seconds since 1970
@@ -35,33 +35,42 @@ Environment:
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CustomizeArgs {
-    /// Image to begin with, qcow2 or raw
-    base: Option<PathBuf>,
-    /// Recipe that says what should be inside; without one the image is only repacked
-    #[arg(short, long, value_name = "FILE")]
-    recipe: Option<PathBuf>,
-    /// Do everything but writing the output, and list the changes
+    #[command(flatten)]
+    run: RunArgs,
+    /// Do everything but writing the output, and show every change, as `imgctl plan` does
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// Make all free blocks of the guest's filesystems zero, not only those that this run freed
     #[arg(long)]
     wipe_free: bool,
+    /// Worker threads; the output does not depend on it [default: one per processor]
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    input: InputArgs,
+}
+
+/// What a run is about, whether it writes an output or not.
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// Image to begin with, qcow2 or raw
+    base: Option<PathBuf>,
+    /// Recipe that says what should be inside; without one the image is only repacked
+    #[arg(short, long, value_name = "FILE")]
+    recipe: Option<PathBuf>,
     /// Write a record of the run as JSON
     #[arg(long, value_name = "FILE")]
     receipt: Option<PathBuf>,
     /// Write the receipt to standard output
     #[arg(long)]
     json: bool,
-    /// Worker threads; the output does not depend on it [default: one per processor]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
     /// Folder for a scratch file [default: the output's folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     #[command(flatten)]
-    output: OutputArgs,
-    #[command(flatten)]
-    input: InputArgs,
+    variables: VariableArgs,
 }
 
 #[derive(Args, Debug)]
@@ -81,8 +90,38 @@ struct OutputArgs {
 }
 
 pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
-    let options = options(ui, args)?;
-    let receipt = run(ui, &options)?;
+    if args.dry_run {
+        return dry_run(ui, &args.run, &args.input);
+    }
+    let (base, recipe) = args.run.read(ui)?;
+    let outputs = recipe.as_ref().map(Recipe::outputs).cloned().unwrap_or_default();
+    let output = output(ui, &args.output, &outputs)?;
+    let options = CustomizeOptions {
+        // Of an overlay nobody expects that it takes as long as reading its base.
+        digest_base: !args.output.thin || args.run.json || args.run.receipt.is_some(),
+        wipe_free: args.wipe_free,
+        threads: args.threads,
+        ..args.run.options(base, recipe, &args.input, Some(output))?
+    };
+    run(ui, &args.run, &options)
+}
+
+/// Everything but writing the output.
+pub(super) fn dry_run(ui: &Ui, args: &RunArgs, input: &InputArgs) -> CommandResult {
+    let (base, recipe) = args.read(ui)?;
+    run(ui, args, &args.options(base, recipe, input, None)?)
+}
+
+fn run(ui: &Ui, args: &RunArgs, options: &CustomizeOptions) -> CommandResult {
+    let result = {
+        let progress = Progress::new(ui);
+        imgctl_core::customize(options, &|event| progress.event(event))
+    };
+    let receipt = result.inspect_err(|error| {
+        if let Some(recipe) = &options.recipe {
+            recipe::tell(ui, &recipe.sources(), error.findings());
+        }
+    })?;
     if let Some(path) = &args.receipt {
         let json = super::json(&receipt)?;
         host_files::write_whole("receipt", path, json.as_bytes()).map_err(|error| match &receipt.output {
@@ -90,12 +129,13 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
             None => error,
         })?;
     }
+    ui.event("done", summary::Done::of(&receipt));
     if args.json {
         return super::print_json(ui, &receipt);
     }
     if receipt.dry_run {
-        let mut out = ui.data();
-        summary::write_changes(&mut out, &receipt.changes)
+        let mut out = ui.styled_data();
+        changes::write_changes(&mut out, &receipt)
             .and_then(|()| out.flush())
             .map_err(CommandError::stdout)?;
     }
@@ -103,49 +143,44 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
     Ok(())
 }
 
-fn run(ui: &Ui, options: &CustomizeOptions) -> CommandResult<Receipt> {
-    let progress = Progress::new(ui);
-    let result = imgctl_core::customize(options, &|event| progress.event(event));
-    result.map_err(|error| {
-        if let Some(recipe) = &options.recipe {
-            recipe::tell(ui, &recipe.sources(), error.findings());
-        }
-        error.into()
-    })
-}
+impl RunArgs {
+    /// The base and what the recipe asks for.
+    fn read(&self, ui: &Ui) -> CommandResult<(PathBuf, Option<Recipe>)> {
+        let base = self.base.clone().ok_or_else(|| {
+            CommandError::usage("no base image is named")
+                .hint("`source:` in recipes is not supported yet; name the base image: imgctl customize BASE …")
+        })?;
+        // Found wrong before the recipe is read.
+        reference_time()?;
+        let read = |path: &PathBuf| recipe::read_right(ui, path, &self.variables.settings());
+        let recipe = self.recipe.as_ref().map(read).transpose()?;
+        Ok((base, recipe))
+    }
 
-/// Everything that can be found wrong before the image is opened.
-fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
-    let base = args.base.clone().ok_or_else(|| {
-        CommandError::usage("no base image is named")
-            .hint("`source:` in recipes is not supported yet; name the base image: imgctl customize BASE …")
-    })?;
-    let reference_time = reference_time()?;
-    let read = |path: &PathBuf| recipe::read_right(ui, path, &Settings::default());
-    let recipe = args.recipe.as_ref().map(read).transpose()?;
-    let output = match args.dry_run {
-        true => None,
-        false => {
-            let outputs = recipe.as_ref().map(Recipe::outputs).cloned().unwrap_or_default();
-            Some(output(ui, &args.output, &outputs)?)
-        }
-    };
-    check_paths(args, &base, output.as_ref())?;
-    let cancel = interrupt::cancel_flag()
-        .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
-    Ok(CustomizeOptions {
-        base,
-        input: args.input.options(),
-        recipe,
-        // Of an overlay nobody expects that it takes as long as reading its base.
-        digest_base: !args.output.thin || args.json || args.receipt.is_some(),
-        output,
-        wipe_free: args.wipe_free,
-        scratch: args.scratch.clone(),
-        threads: args.threads,
-        reference_time,
-        cancel,
-    })
+    /// Everything that can be found wrong before the image is opened.
+    fn options(
+        &self,
+        base: PathBuf,
+        recipe: Option<Recipe>,
+        input: &InputArgs,
+        output: Option<OutputOptions>,
+    ) -> CommandResult<CustomizeOptions> {
+        check_paths(self, &base, output.as_ref())?;
+        let cancel = interrupt::cancel_flag()
+            .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
+        Ok(CustomizeOptions {
+            base,
+            input: input.options(),
+            recipe,
+            digest_base: true,
+            output,
+            wipe_free: false,
+            scratch: self.scratch.clone(),
+            threads: None,
+            reference_time: reference_time()?,
+            cancel,
+        })
+    }
 }
 
 /// What to write: the command line wins over the recipe, value by value.
@@ -193,7 +228,7 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
 }
 
 /// No file may be written over another that the run needs. The core looks after the base.
-fn check_paths(args: &CustomizeArgs, base: &Path, output: Option<&OutputOptions>) -> CommandResult {
+fn check_paths(args: &RunArgs, base: &Path, output: Option<&OutputOptions>) -> CommandResult {
     let output = output.map(|output| output.path.as_path());
     let inputs = [("base image", Some(base)), ("recipe", args.recipe.as_deref())];
     let written = [("output", output), ("receipt", args.receipt.as_deref())];

@@ -1,21 +1,27 @@
 //! One file per command: its arguments, and the function that does it.
 
 pub(crate) mod cat;
+mod changes;
 pub(crate) mod check;
 pub(crate) mod compare;
+pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod customize;
+pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
 pub(crate) mod ls;
+pub(crate) mod man_pages;
 mod output;
+pub(crate) mod plan;
 pub(crate) mod recipe;
 mod summary;
 
 use crate::command_error::{CommandError, CommandResult};
-use crate::ui::{Ui, is_harmful};
+use crate::ui::{Ui, escaped_json, redacted_json};
 use clap::{Args, ValueEnum};
 use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
+use imgctl_recipe::Settings;
 use imgctl_vfs::GuestPath;
 use serde::Serialize;
 use std::io::Write as _;
@@ -87,6 +93,27 @@ impl BackingArgs {
     }
 }
 
+/// What the variables of a recipe are.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Variables")]
+pub(crate) struct VariableArgs {
+    /// Set a variable of the recipe; wins over every file, and may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
+    #[arg(long = "vars", value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+impl VariableArgs {
+    fn settings(&self) -> Settings {
+        Settings {
+            set: self.set.clone(),
+            files: self.files.clone(),
+        }
+    }
+}
+
 /// Writes `value` to standard output as JSON.
 fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
     let json = json(value)?;
@@ -100,21 +127,7 @@ fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
 fn json(value: &impl Serialize) -> CommandResult<String> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|error| CommandError::other(format!("cannot write as JSON: {error}")))?;
-    // What serde_json left as it is (DEL, C1 controls, bidirectional marks) can only be inside of strings.
-    let mut harmless = String::with_capacity(json.len() + 1);
-    for character in json.chars() {
-        match character {
-            _ if character != '\n' && is_harmful(character) => {
-                let mut units = [0; 2];
-                for unit in character.encode_utf16(&mut units) {
-                    harmless.push_str(&format!("\\u{unit:04x}"));
-                }
-            }
-            _ => harmless.push(character),
-        }
-    }
-    harmless.push('\n');
-    Ok(harmless)
+    Ok(redacted_json(&escaped_json(&json)).into_owned() + "\n")
 }
 
 /// A path on the command line that is meant inside the guest.
@@ -135,6 +148,7 @@ fn explain(ui: &Ui, opened: &OpenedGuest, error: CommandError) -> CommandError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::is_harmful;
 
     #[test]
     fn json_for_a_terminal_means_the_same() {

@@ -1,9 +1,11 @@
 //! `imgctl recipe check`, and how every command reads a recipe.
 
 use crate::command_error::{CommandError, CommandResult};
+use crate::commands::VariableArgs;
+use crate::commands::import;
 use crate::diagnostics;
 use crate::host_files::{self, LocalHost};
-use crate::ui::{OneLine, Ui};
+use crate::ui::{self, OneLine, Ui};
 use clap::{Args, Subcommand};
 use imgctl_recipe::{Finding, Outcome, Recipe, RecipeSource, Settings, Severity, Sources};
 use serde::Serialize;
@@ -13,6 +15,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
     Check(CheckArgs),
+    FromCloudConfig(import::FromCloudConfigArgs),
+    FromVirtCustomize(import::FromVirtCustomizeArgs),
     Explain(ExplainArgs),
     Schema(SchemaArgs),
 }
@@ -60,6 +64,8 @@ pub(crate) struct CheckArgs {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    variables: VariableArgs,
 }
 
 /// Reads a recipe, right or wrong, and all it is made of.
@@ -69,7 +75,9 @@ fn read(path: &Path, settings: &Settings) -> CommandResult<Outcome> {
         name: path,
         text: &bytes,
     };
-    Ok(imgctl_recipe::read(source, settings, &LocalHost))
+    let outcome = imgctl_recipe::read(source, settings, &LocalHost);
+    ui::protect(&outcome.secrets);
+    Ok(outcome)
 }
 
 /// Reads a recipe and tells the user what is to say about it.
@@ -85,8 +93,12 @@ pub(crate) fn read_right(ui: &Ui, path: &Path, settings: &Settings) -> CommandRe
 
 /// Draws findings on standard error.
 pub(crate) fn tell(ui: &Ui, sources: &Sources, findings: &[Finding]) {
-    if !findings.is_empty() {
-        ui.status(format_args!("{}\n", diagnostics::draw(sources, findings)));
+    if ui.is_json() {
+        for finding in findings {
+            ui.event("finding", FindingRecord::new(finding));
+        }
+    } else if !findings.is_empty() {
+        ui.notice(format_args!("{}\n", diagnostics::draw(sources, findings)));
     }
 }
 
@@ -111,7 +123,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     let mut recipes = Vec::new();
     let mut unreadable = None;
     for path in &args.files {
-        match read(path, &Settings::default()) {
+        match read(path, &args.variables.settings()) {
             Ok(recipe) => recipes.push(recipe),
             // The others are checked all the same.
             Err(error) => {

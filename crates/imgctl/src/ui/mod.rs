@@ -2,15 +2,21 @@
 
 mod calendar;
 mod columns;
+mod messages;
 mod printable;
 mod progress;
+mod redaction;
 
 pub(crate) use calendar::date_and_time;
 pub(crate) use columns::columns;
-pub(crate) use printable::{OneLine, Printable, is_harmful};
+pub(crate) use messages::{LogFormat, MessageArgs};
+pub(crate) use printable::{OneLine, Printable, escaped_json, is_harmful};
 pub(crate) use progress::Progress;
+pub(crate) use redaction::{protect, redacted_json};
 
 use anstyle::{AnsiColor, Style};
+use redaction::{Protected, redacted};
+use serde::Serialize;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, BufWriter, Stdout, Write};
@@ -20,9 +26,37 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 const CAUSE: Style = Style::new().bold();
 
-/// Writes to the terminal. Colour follows `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE` and whether it is a terminal at all.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ui;
+/// Writes to the terminal. Colour follows `--color`, `NO_COLOR`, `CLICOLOR`, `CLICOLOR_FORCE`, `TERM=dumb` and whether it
+/// is a terminal at all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Ui {
+    log: LogFormat,
+    quiet: bool,
+}
+
+/// One line of `--log-format json`.
+#[derive(Serialize)]
+struct EventLine<'a, T> {
+    event: &'a str,
+    #[serde(flatten)]
+    data: T,
+}
+
+/// A failure, as `--log-format json` tells it.
+#[derive(Serialize)]
+struct ErrorRecord<'a> {
+    message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    causes: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    hints: &'a [String],
+    exit_code: u8,
+}
+
+#[derive(Serialize)]
+struct TextRecord {
+    message: String,
+}
 
 impl Ui {
     /// Standard output, for what the user asked for and nothing else. Must be flushed.
@@ -30,43 +64,107 @@ impl Ui {
         BufWriter::new(io::stdout())
     }
 
-    /// Standard output for text with colours. Must be flushed.
-    pub(crate) fn styled_data(&self) -> anstream::AutoStream<Stdout> {
-        anstream::stdout()
+    /// Standard output for text with colours, without secrets. Must be flushed.
+    pub(crate) fn styled_data(&self) -> BufWriter<Protected<anstream::AutoStream<Stdout>>> {
+        BufWriter::new(Protected::new(anstream::stdout()))
     }
 
-    /// About the run, laid out already, on standard error.
+    /// Whether messages are JSON.
+    pub(crate) fn is_json(&self) -> bool {
+        self.log == LogFormat::Json
+    }
+
+    /// Whether only warnings and errors are told.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// About the run, laid out already, on standard error. `--quiet` leaves it out; where messages are JSON they tell the
+    /// same in events.
     pub(crate) fn status(&self, text: impl fmt::Display) {
-        line(format_args!("{text}"));
+        if !self.quiet && !self.is_json() {
+            line(format_args!("{text}"));
+        }
+    }
+
+    /// The same for what must be told in any case.
+    pub(crate) fn notice(&self, text: impl fmt::Display) {
+        match self.is_json() {
+            true => self.text_event("note", &text),
+            false => line(format_args!("{text}")),
+        }
+    }
+
+    /// A line for machines, where messages are JSON.
+    pub(crate) fn event(&self, event: &str, data: impl Serialize) {
+        if self.is_json()
+            && let Ok(json) = serde_json::to_string(&EventLine { event, data })
+        {
+            write_line(&redacted_json(&escaped_json(&json)));
+        }
     }
 
     pub(crate) fn warning(&self, text: impl fmt::Display) {
-        line(format_args!("{WARNING}warning:{WARNING:#} {}", Printable(text)));
+        match self.is_json() {
+            true => self.text_event("warning", &text),
+            false => line(format_args!("{WARNING}warning:{WARNING:#} {}", Printable(text))),
+        }
     }
 
-    pub(crate) fn hint(&self, text: impl fmt::Display) {
-        line(format_args!("{HINT}hint:{HINT:#} {}", Printable(text)));
+    /// Something that is different from what people may think.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        match self.is_json() {
+            true => self.text_event("note", &text),
+            false => line(format_args!("{CAUSE}note:{CAUSE:#} {}", Printable(text))),
+        }
     }
 
-    /// An error and what led to it, a line each.
-    pub(crate) fn error(&self, error: &(dyn Error + 'static)) {
-        line(format_args!("{ERROR}error:{ERROR:#} {}", Printable(error)));
+    /// An error with what led to it, a line each, and what can be done about it.
+    pub(crate) fn error(&self, error: &(dyn Error + 'static), hints: &[String], exit_code: u8) {
         let mut said = error.to_string();
+        let mut causes = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {
             let text = cause.to_string();
             // Transparent wrappers repeat what they wrap.
             if text != said {
-                line(format_args!("{CAUSE}caused by:{CAUSE:#} {}", Printable(&text)));
+                causes.push(text.clone());
             }
             said = text;
             next = cause.source();
         }
+        if self.is_json() {
+            let record = ErrorRecord {
+                message: error.to_string(),
+                causes,
+                hints,
+                exit_code,
+            };
+            self.event("error", record);
+            return;
+        }
+        line(format_args!("{ERROR}error:{ERROR:#} {}", Printable(error)));
+        for cause in causes {
+            line(format_args!("{CAUSE}caused by:{CAUSE:#} {}", Printable(cause)));
+        }
+        for hint in hints {
+            line(format_args!("{HINT}hint:{HINT:#} {}", Printable(hint)));
+        }
+    }
+
+    fn text_event(&self, event: &str, text: &dyn fmt::Display) {
+        let message = text.to_string();
+        self.event(event, TextRecord { message });
     }
 }
 
-/// Writes one line in one piece. Nobody is left to be told when standard error is gone.
+/// Writes one line without secrets.
 fn line(text: fmt::Arguments<'_>) {
+    write_line(&redacted(&text.to_string()));
+}
+
+/// Writes one line in one piece. Nobody is left to be told when standard error is gone.
+fn write_line(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }

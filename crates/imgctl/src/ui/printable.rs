@@ -51,6 +51,24 @@ pub(crate) fn is_harmful(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// JSON that shows nothing harmful and means the same; line breaks stay.
+pub(crate) fn escaped_json(json: &str) -> String {
+    // What serde_json left as it is (DEL, C1 controls, bidirectional marks) can only be inside of strings.
+    let mut harmless = String::with_capacity(json.len() + 1);
+    for character in json.chars() {
+        match character {
+            _ if character != '\n' && is_harmful(character) => {
+                let mut units = [0; 2];
+                for unit in character.encode_utf16(&mut units) {
+                    harmless.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            _ => harmless.push(character),
+        }
+    }
+    harmless
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

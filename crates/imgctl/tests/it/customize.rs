@@ -46,15 +46,25 @@ fn a_dry_run_lists_the_changes_and_writes_nothing() {
         .assert()
         .success()
         .stdout_eq(str![[r#"
+1. files: put files, directories, links and lines in place, and remove what should not be there
 D /etc/hostname
 A /etc/imgctl/ 0755 0:0
 A /etc/imgctl/link -> new
 A /etc/imgctl/new 0600 7:0 1 B
+  @@ -0,0 +1 @@
+  +x
+  / No newline at end of file
 A /etc/motd 0644 0:0 6 B
-M /etc/shadow mode 0640→0600
+  @@ -0,0 +1 @@
+  +hello
+M /etc/shadow mode 0640 → 0600
 
 "#]])
         .stderr_eq(str![[r#"
+changing the guest
+  files
+writing the filesystems
+reading the changes back
 base      base.qcow2 (qcow2, detected by content; --input-format would say so for certain)
           sha256 [..]
 guest     Debian GNU/Linux 13 (trixie)
@@ -77,6 +87,13 @@ fn a_run_tells_what_it_wrote() {
         .success()
         .stdout_eq("")
         .stderr_eq(str![[r#"
+changing the guest
+  files
+writing the filesystems
+reading the changes back
+packing the output
+computing checksums
+publishing
 base      base.qcow2 (qcow2, detected by content; --input-format would say so for certain)
           sha256 [..]
 guest     Debian GNU/Linux 13 (trixie)
@@ -122,7 +139,7 @@ fn receipts_are_the_same_in_a_file_and_on_standard_output() {
 #[test]
 fn a_dry_run_writes_a_receipt_where_asked() {
     let environment = environment();
-    let command = "customize base.qcow2 --recipe golden.yaml --dry-run --json --receipt receipt.json";
+    let command = "customize base.qcow2 --recipe golden.yaml --dry-run --json --receipt receipt.json --quiet";
     environment.imgctl(command).assert().success().stderr_eq("");
     let receipt: Value = serde_json::from_slice(&fs::read(environment.path("receipt.json")).unwrap()).unwrap();
     assert_eq!(receipt["dry_run"], true);
@@ -271,6 +288,8 @@ fn a_step_that_cannot_be_done_has_its_own_exit_code() {
         CUSTOMIZE,
         20,
         str![[r#"
+changing the guest
+  enable-services
 error: golden.yaml:3: cannot apply services.enable[0]
 caused by: the guest has no unit named no-such-unit.service
 

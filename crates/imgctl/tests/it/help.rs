@@ -27,19 +27,21 @@ fn the_first_page() {
         .stdout_eq(str![[r#"
 Rebakes golden disk images: no VM, no root, no kernel drivers
 
-Usage: imgctl <COMMAND>
+Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
-  customize  Change what is inside an image and write a new one
-  inspect    Show what an image is and holds
-  ls         List files inside an image
-  cat        Print files from inside an image
-  convert    Write the disk of an image as another image
-  compare    Compare what the guests of two images see
-  info       Show an image's format, size, allocation, snapshots and features
-  check      Check the tables and refcounts of a qcow2 image
-  recipe     Work with recipes
-  help       Print this message or the help of the given subcommand(s)
+  customize    Change what is inside an image and write a new one
+  plan         Show what a recipe would change in an image
+  inspect      Show what an image is and holds
+  ls           List files inside an image
+  cat          Print files from inside an image
+  convert      Write the disk of an image as another image
+  compare      Compare what the guests of two images see
+  info         Show an image's format, size, allocation, snapshots and features
+  check        Check the tables and refcounts of a qcow2 image
+  recipe       Work with recipes
+  completions  Print the completions of a shell
+  help         Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help
@@ -47,6 +49,20 @@ Options:
 
   -V, --version
           Print version
+
+Messages:
+  -q, --quiet
+          Only warnings and errors: no progress, no summary
+
+      --log-format <FORMAT>
+          Form of messages on standard error: text, or json with one object per line
+          
+          [default: text]
+
+      --color <WHEN>
+          When to use colour: auto, always or never
+          
+          [default: auto]
 
 Exit codes:
   0  done                              13  no space on the host
@@ -71,23 +87,31 @@ fn without_arguments_help_is_an_error() {
         .stderr_eq(str![[r#"
 Rebakes golden disk images: no VM, no root, no kernel drivers
 
-Usage: imgctl <COMMAND>
+Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
-  customize  Change what is inside an image and write a new one
-  inspect    Show what an image is and holds
-  ls         List files inside an image
-  cat        Print files from inside an image
-  convert    Write the disk of an image as another image
-  compare    Compare what the guests of two images see
-  info       Show an image's format, size, allocation, snapshots and features
-  check      Check the tables and refcounts of a qcow2 image
-  recipe     Work with recipes
-  help       Print this message or the help of the given subcommand(s)
+  customize    Change what is inside an image and write a new one
+  plan         Show what a recipe would change in an image
+  inspect      Show what an image is and holds
+  ls           List files inside an image
+  cat          Print files from inside an image
+  convert      Write the disk of an image as another image
+  compare      Compare what the guests of two images see
+  info         Show an image's format, size, allocation, snapshots and features
+  check        Check the tables and refcounts of a qcow2 image
+  recipe       Work with recipes
+  completions  Print the completions of a shell
+  help         Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help     Print help (see more with '--help')
   -V, --version  Print version
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
 
 "#]]);
 }
@@ -110,14 +134,15 @@ Arguments:
 Options:
   -r, --recipe <FILE>   Recipe that says what should be inside; without one the image is only
                         repacked
-  -n, --dry-run         Do everything but writing the output, and list the changes
-      --wipe-free       Make all free blocks of the guest's filesystems zero, not only those that
-                        this run freed
       --receipt <FILE>  Write a record of the run as JSON
       --json            Write the receipt to standard output
+      --scratch <DIR>   Folder for a scratch file [default: the output's folder]
+  -n, --dry-run         Do everything but writing the output, and show every change, as `imgctl
+                        plan` does
+      --wipe-free       Make all free blocks of the guest's filesystems zero, not only those that
+                        this run freed
       --threads <N>     Worker threads; the output does not depend on it [default: one per
                         processor]
-      --scratch <DIR>   Folder for a scratch file [default: the output's folder]
   -h, --help            Print help (see more with '--help')
 
 Output:
@@ -146,6 +171,12 @@ Input:
       --backing-format <FORMAT>  Format of backing files, where the image above does not name it
                                  [possible values: raw, qcow2]
 
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
 Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2
   imgctl customize base.qcow2 --recipe golden.yaml --dry-run
@@ -153,8 +184,8 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
 
-Standard output carries only what is asked for: the changes of a dry run (A added, M modified, D
-deleted), or the receipt with --json. The summary and warnings go to standard error.
+Standard output carries only what is asked for: the changes of a dry run, or the receipt with
+--json. The summary and warnings go to standard error.
 
 Environment:
   SOURCE_DATE_EPOCH  Time to stamp changes with, in seconds since 1970
@@ -218,6 +249,20 @@ Input:
           
           [possible values: raw, qcow2]
 
+Messages:
+  -q, --quiet
+          Only warnings and errors: no progress, no summary
+
+      --log-format <FORMAT>
+          Form of messages on standard error: text, or json with one object per line
+          
+          [default: text]
+
+      --color <WHEN>
+          When to use colour: auto, always or never
+          
+          [default: auto]
+
 Examples:
   imgctl ls base.qcow2 /boot
   imgctl ls -l base.qcow2 /etc/ssh
@@ -247,6 +292,12 @@ Input:
       --backing-format <FORMAT>  Format of backing files, where the image above does not name it
                                  [possible values: raw, qcow2]
 
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
 Examples:
   imgctl cat base.qcow2 /etc/os-release
   imgctl cat base.qcow2 /var/log/installer/syslog | less
@@ -275,6 +326,12 @@ Input:
       --backing-format <FORMAT>  Format of backing files, where the image above does not name it
                                  [possible values: raw, qcow2]
 
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
 Examples:
   imgctl inspect base.qcow2
   imgctl inspect --json base.qcow2 | jq -r .guest.os.pretty_name
@@ -295,6 +352,12 @@ Arguments:
 Options:
       --json  Write the findings as JSON
   -h, --help  Print help (see more with '--help')
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
 
 Examples:
   imgctl recipe check golden.yaml
