@@ -101,15 +101,15 @@ pub(crate) struct VariableArgs {
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
     /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
-    #[arg(long = "vars", value_name = "FILE")]
-    files: Vec<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    vars: Vec<PathBuf>,
 }
 
 impl VariableArgs {
     fn settings(&self) -> Settings {
         Settings {
             set: self.set.clone(),
-            files: self.files.clone(),
+            files: self.vars.clone(),
         }
     }
 }

@@ -10,4 +10,5 @@ mod images;
 mod interrupts;
 mod look_inside;
 mod recipe_check;
+mod recipe_language;
 mod streams;
