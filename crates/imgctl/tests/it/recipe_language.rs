@@ -115,7 +115,7 @@ error: the recipe asks for what cannot be done yet
   later.yaml:5:3: `packages.install` is not supported yet
   later.yaml:7:21: `users[0].shell` is not supported yet
   later.yaml:8:1: `run` is not supported yet
-  later.yaml:10:38: `outputs.images[1]` is not supported yet
+  later.yaml:10:40: `outputs.images[1]` is not supported yet
 hint: remove these keys, or put them into a recipe that extends this one
 
 "#]]);
