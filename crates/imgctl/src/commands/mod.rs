@@ -99,7 +99,7 @@ pub(crate) struct VariableArgs {
     /// Set a variable of the recipe; wins over --vars, and may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Set variables by a YAML file of names and values; may be repeated
+    /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
     #[arg(long, value_name = "FILE")]
     vars: Vec<PathBuf>,
 }
