@@ -106,12 +106,13 @@ impl Draft {
             }
             // Places are found before anything goes, since that changes how items are counted.
             let mut culprits = Vec::new();
-            for finding in findings {
+            for finding in &findings {
                 let places = culprits_of(&root, &finding.origin.key);
-                if places.is_empty() {
-                    return Err(ImportError::Unwritable(finding.message));
-                }
                 culprits.extend(places.into_iter().map(|place| (place, finding.message.clone())));
+            }
+            if culprits.is_empty() {
+                let message = findings.into_iter().next().map(|finding| finding.message);
+                return Err(ImportError::Unwritable(message.unwrap_or_default()));
             }
             for (place, reason) in culprits {
                 if let Some(subject) = drop_at(&mut root, &place) {

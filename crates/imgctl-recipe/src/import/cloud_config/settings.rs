@@ -132,10 +132,8 @@ impl Importer<'_> {
         };
         self.draft.hostname = first;
         if let Some((text, name)) = second {
-            self.draft.left_out(
-                format!("{name} {}", shown(&text)),
-                "a recipe has one `hostname`; both are names only with cloud-init",
-            );
+            self.draft
+                .left_out(format!("{name} {}", shown(&text)), "a recipe has one `hostname`");
         }
     }
 
