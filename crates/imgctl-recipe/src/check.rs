@@ -233,9 +233,11 @@ impl Checker<'_> {
         let meant = synonym.or_else(|| nearest(name, table.keys.iter().map(|key| key.name)));
         let complaint = if name == "<<" {
             Complaint::error("merge keys are not supported").hint("write the keys out")
+        } else if name == "when" {
+            complaint.hint("a condition belongs to an entry of a list, or to a section that has the key")
         } else if let Some(key) = meant {
             complaint.hint(format!("did you mean `{key}`?"))
-        } else if let Some(home) = home_of(name, &RECIPE) {
+        } else if let Some(home) = home_of(name, table) {
             complaint.hint(format!("`{name}` belongs in `{home}`"))
         } else {
             complaint.hint(format!("known keys: {}", listed(table.names())))
@@ -263,6 +265,7 @@ impl Checker<'_> {
 
     fn list<'n>(&mut self, nodes: &'n [Node], item: &'static Shape, place: &Place, example: &str) -> Value<'n> {
         let example = example.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        let example = example.map(first_item);
         let mut checked = Vec::new();
         // Entries are counted in the file that they stand in.
         let mut counted = BTreeMap::new();
@@ -532,6 +535,13 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
                 ))
             })
         }
+        Resolved::Boolean(_) | Resolved::LegacyBoolean if what.starts_with("a number") => {
+            let shown = quoted(text);
+            let message = format!("{} must be {what}, but {shown} is a boolean", subject(&place.key));
+            let on = matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on");
+            let hint = format!("{}, or the word in quotes", assignment(if on { "1" } else { "0" }));
+            Some(Complaint::error(message).hint(hint))
+        }
         _ => {
             let found = resolved.describe();
             let shown = quoted(text);
@@ -545,14 +555,46 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
 }
 
 /// The table that has a key of this name, for one that stands in the wrong place.
-fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
-    table.keys.iter().find_map(|key| {
-        let mut tables = key.shape.tables().into_iter();
-        tables.find_map(|inner| match inner.key(name) {
-            Some(_) => Some(inner.path),
-            None => home_of(name, inner),
-        })
-    })
+fn home_of(name: &str, stray: &Table) -> Option<&'static str> {
+    let mut homes = Vec::new();
+    collect_homes(name, &RECIPE, &mut homes);
+    let root = |path: &str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let near: Vec<&str> = homes
+        .iter()
+        .copied()
+        .filter(|home| root(home) == root(stray.path))
+        .collect();
+    match (near.as_slice(), homes.as_slice()) {
+        ([home], _) | ([], [home]) => Some(home),
+        // Of keys that stand alone, what makes something so is likelier than what looks at it.
+        ([], homes) if stray.path.is_empty() => homes.iter().copied().find(|home| root(home) != "verify"),
+        _ => None,
+    }
+}
+
+fn collect_homes(name: &str, table: &'static Table, homes: &mut Vec<&'static str>) {
+    for inner in table.keys.iter().flat_map(|key| key.shape.tables()) {
+        if inner.key(name).is_some() && !homes.contains(&inner.path) {
+            homes.push(inner.path);
+        }
+        collect_homes(name, inner, homes);
+    }
+}
+
+/// The first of several values in flow style.
+fn first_item(list: &str) -> &str {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (at, character) in list.char_indices() {
+        match (character, quote) {
+            ('"' | '\'', None) => quote = Some(character),
+            (_, Some(open)) if open == character => quote = None,
+            ('[' | '{', None) => depth += 1,
+            (']' | '}', None) => depth = depth.saturating_sub(1),
+            (',', None) if depth == 0 => return list.get(..at).unwrap_or(list),
+            _ => {}
+        }
+    }
+    list
 }
 
 /// Whether a value asks for something that cannot be done yet.

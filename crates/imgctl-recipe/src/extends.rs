@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::check::{HEAD, check_head};
 use crate::finding::{Complaint, Findings, Place, quoted};
 use crate::host::{Host, HostFileError};
-use crate::node::{Node, NodeKind};
+use crate::kinds;
+use crate::node::{Node, NodeKind, Resolved};
 use crate::reading::Reading;
 use crate::source_map::SourceFile;
 use crate::{MAX_RECIPE_BYTES, reader};
@@ -63,10 +64,15 @@ impl Loader<'_> {
             _ => std::slice::from_ref(extends),
         };
         for (index, item) in items.iter().enumerate() {
-            // What is no name is refused by the check of the head.
-            let Some(name) = item.as_text().filter(|name| !name.is_empty() && !name.contains("${{")) else {
+            // What is no path is refused by the check of the head.
+            let NodeKind::Scalar(scalar) = &item.kind else {
                 continue;
             };
+            let name = scalar.text.as_str();
+            let is_path = scalar.resolve() == Resolved::Text && (kinds::HOST_PATH.check)(name).is_ok();
+            if !is_path || name.contains("${{") {
+                continue;
+            }
             let place = Place {
                 span: item.span.clone(),
                 key: format!("extends[{index}]"),

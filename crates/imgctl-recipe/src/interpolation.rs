@@ -1,5 +1,6 @@
 //! `${{ … }}` in values and templates: where it stands, and what it becomes.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::finding::{Complaint, Findings, Place, quoted};
@@ -138,10 +139,15 @@ impl Filler<'_> {
                 node.kind = filled.unwrap_or(NodeKind::Refused);
             }
             NodeKind::Sequence(items) => {
+                let mut from_variables = BTreeSet::new();
                 for (index, item) in items.iter_mut().enumerate() {
+                    let was_scalar = matches!(item.kind, NodeKind::Scalar(_));
                     self.node(item, &format!("{key}[{index}]"), within);
+                    if was_scalar && matches!(item.kind, NodeKind::Sequence(_)) {
+                        from_variables.insert(index);
+                    }
                 }
-                splice(items);
+                splice(items, &from_variables);
                 if self.budget.nodes.saturating_add(items.len()) > MAX_NODES {
                     items.clear();
                     self.spend(node.span.clone(), key);
@@ -279,8 +285,8 @@ impl Filler<'_> {
     }
 
     /// Says of the first reference that there can be none.
-    fn refuse(&mut self, node: &Node, section: &str) {
-        match &node.kind {
+    fn refuse(&mut self, node: &mut Node, section: &str) {
+        match &mut node.kind {
             NodeKind::Scalar(scalar) => {
                 if pieces(&scalar.text).any(|piece| !matches!(piece, Ok(Piece::Text(_)))) {
                     let place = Place {
@@ -290,31 +296,25 @@ impl Filler<'_> {
                     let complaint = Complaint::error(format!("`{section}` cannot contain `${{{{ … }}}}`"))
                         .hint("write the value itself; `$${{` stands for the characters `${{`");
                     self.findings.push(&place, complaint);
+                    node.kind = NodeKind::Refused;
                 }
             }
-            NodeKind::Sequence(items) => items.iter().for_each(|item| self.refuse(item, section)),
-            NodeKind::Mapping(entries) => entries.iter().for_each(|(_, value)| self.refuse(value, section)),
+            NodeKind::Sequence(items) => items.iter_mut().for_each(|item| self.refuse(item, section)),
+            NodeKind::Mapping(entries) => entries.iter_mut().for_each(|(_, value)| self.refuse(value, section)),
             NodeKind::Refused => {}
         }
     }
 }
 
-/// Puts the items of a list that came from a variable in its place: `[a, "${{ vars.list }}"]`.
-fn splice(items: &mut Vec<Node>) {
-    let from_variable = |item: &Node| match &item.kind {
-        NodeKind::Sequence(inner) => inner.iter().all(|inner| inner.span == item.span),
-        _ => false,
-    };
-    if !items.iter().any(from_variable) {
+/// Puts the items of lists that came from variables in their places: `[a, "${{ vars.list }}"]`.
+fn splice(items: &mut Vec<Node>, from_variables: &BTreeSet<usize>) {
+    if from_variables.is_empty() {
         return;
     }
-    for item in std::mem::take(items) {
-        match item {
-            Node {
-                kind: NodeKind::Sequence(inner),
-                span,
-            } if inner.iter().all(|inner| inner.span == span) => items.extend(inner),
-            other => items.push(other),
+    for (index, item) in std::mem::take(items).into_iter().enumerate() {
+        match item.kind {
+            NodeKind::Sequence(inner) if from_variables.contains(&index) => items.extend(inner),
+            _ => items.push(item),
         }
     }
 }

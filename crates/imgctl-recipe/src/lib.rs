@@ -114,6 +114,8 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// The texts that findings are about.
     pub sources: Sources,
+    /// The secrets that have a value, whether there is a recipe or not: no output may show them.
+    pub secrets: Vec<Secret>,
 }
 
 /// Reads and checks a whole recipe with every file it is made of, whatever the guest will be.
@@ -128,17 +130,19 @@ pub fn read(source: RecipeSource<'_>, settings: &Settings, host: &dyn Host) -> O
         };
         findings.push(&place, complaint);
     }
+    let mut scope = Scope::default();
     let recipe = (!findings.failed())
-        .then(|| read_checked(&mut findings, settings, host))
+        .then(|| read_checked(&mut findings, &mut scope, settings, host))
         .flatten();
     Outcome {
+        secrets: scope.known_secrets(),
         recipe: recipe.filter(|_| !findings.failed()).map(Recipe::new),
         findings: findings.take_sorted(),
         sources: Sources(findings.source),
     }
 }
 
-fn read_checked(findings: &mut Findings, settings: &Settings, host: &dyn Host) -> Option<Inner> {
+fn read_checked(findings: &mut Findings, scope: &mut Scope, settings: &Settings, host: &dyn Host) -> Option<Inner> {
     let files = LocalFiles::asking(host);
     let nothing = Scope::default();
     let alone = Reading {
@@ -147,13 +151,12 @@ fn read_checked(findings: &mut Findings, settings: &Settings, host: &dyn Host) -
         mode: Mode::Every,
     };
     let mut root = extends::read(findings, host, alone)?;
-    let mut scope = Scope::default();
-    variables::declare(&root, settings, host, findings, &mut scope);
-    secrets::declare(&root, host, findings, &mut scope);
-    interpolation::fill_in(&mut root, &mut scope, findings);
+    variables::declare(&root, settings, host, findings, scope);
+    secrets::declare(&root, host, findings, scope);
+    interpolation::fill_in(&mut root, scope, findings);
     // Every entry is checked, whatever its condition.
     let every = Reading {
-        scope: &scope,
+        scope,
         files: &files,
         mode: Mode::Every,
     };
@@ -175,8 +178,8 @@ fn read_checked(findings: &mut Findings, settings: &Settings, host: &dyn Host) -
         certain,
         root,
         source: findings.source.clone(),
+        scope: scope.clone(),
         files: files.into_known(),
-        scope,
     })
 }
 

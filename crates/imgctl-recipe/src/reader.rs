@@ -120,10 +120,13 @@ impl Reader<'_> {
             );
         }
         if tagged {
-            self.refuse(
-                bytes.clone(),
-                Complaint::error("tags are not supported").hint("remove the `!tag`"),
-            );
+            let before = self.source.text.get(..bytes.start.saturating_sub(self.source.start));
+            let line = before.and_then(|before| before.rsplit('\n').next());
+            let hint = match line.is_some_and(|line| line.contains("when:")) {
+                true => "a condition that begins with `!` needs quotes; or write `not`",
+                false => "remove the `!tag`",
+            };
+            self.refuse(bytes.clone(), Complaint::error("tags are not supported").hint(hint));
         }
     }
 
@@ -176,6 +179,15 @@ impl Reader<'_> {
         let next = self.source.text.get(at..).and_then(|rest| rest.chars().next());
         let length = next.filter(|c| !c.is_control()).map_or(0, char::len_utf8);
         let (message, hint) = explain(error.info());
+        let before = self.source.text.get(..at).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let hint = if line.ends_with('$') || line.ends_with("${") {
+            Some("a value with `${{ … }}` needs quotes inside of `{ }` and `[ ]`")
+        } else if line.contains("when:") && next == Some('!') {
+            Some("a condition that begins with `!` needs quotes; or write `not`")
+        } else {
+            hint
+        };
         let complaint = Complaint::error(message);
         let complaint = match hint {
             Some(hint) => complaint.hint(hint),

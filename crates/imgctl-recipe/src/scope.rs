@@ -109,7 +109,8 @@ impl Scope {
 
     /// What a name stands for in a place.
     pub(crate) fn find(&self, name: &str, within: Within) -> Result<Found<'_>, Complaint> {
-        let Some((group, key)) = name.split_once('.') else {
+        let group_and_key = name.split_once('.').filter(|_| is_name(name));
+        let Some((group, key)) = group_and_key else {
             return Err(self.unknown(name));
         };
         match group {
@@ -177,10 +178,10 @@ impl Scope {
     fn unknown(&self, name: &str) -> Complaint {
         let complaint = Complaint::error(match name {
             "" => "there is no name in `${{ }}`".to_owned(),
+            _ if !is_name(name) => format!("{} is not a name", quoted(name)),
             _ => format!("{} is not a name that has a value", quoted(name)),
         });
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-        if !name.chars().all(is_name) {
+        if !is_name(name) {
             return complaint.hint("only a name can stand in `${{ … }}`, like `vars.release`");
         }
         let candidates = self.names();
@@ -204,6 +205,11 @@ impl Scope {
         let others = OTHERS.iter().chain([&PENDING]).map(|name| (*name).to_owned());
         variables.chain(secrets).chain(others).collect()
     }
+}
+
+fn is_name(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    text.chars().all(allowed)
 }
 
 /// A hint about a name that is not among those that are known.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::finding::{Complaint, Findings, Place, quoted};
 use crate::host::{Host, HostFileError};
-use crate::node::{Node, NodeKind};
+use crate::kinds::{self, TextKind};
+use crate::node::{Node, NodeKind, Resolved};
 use crate::plan::{Redactor, SHORTEST_SECRET, Secret};
 use crate::scope::{Scope, SecretState};
 
@@ -46,9 +47,14 @@ fn state(name: &str, node: &Node, place: &Place, host: &dyn Host, findings: &mut
     let (Some((source, value)), None) = (given.next(), given.next()) else {
         return SecretState::Invalid;
     };
-    let Some(text) = value.as_text().filter(|text| !text.is_empty()) else {
+    let (NodeKind::Scalar(scalar), kind) = (&value.kind, kind_of(source)) else {
         return SecretState::Invalid;
     };
+    let text = scalar.text.as_str();
+    let right = scalar.resolve() == Resolved::Text && (kind.check)(text).is_ok();
+    if !right || text.contains("${{") {
+        return SecretState::Invalid;
+    }
     let optional = node.get("optional").and_then(Node::as_text) == Some("true");
     let place = Place {
         span: value.span.clone(),
@@ -87,6 +93,13 @@ fn state(name: &str, node: &Node, place: &Place, host: &dyn Host, findings: &mut
             findings.push(&place, complaint);
             SecretState::Invalid
         }
+    }
+}
+
+fn kind_of(source: &str) -> &'static TextKind {
+    match source {
+        "file" => &kinds::HOST_PATH,
+        _ => &kinds::ENVIRONMENT_NAME,
     }
 }
 

@@ -224,12 +224,16 @@ fn typed(
     let resolved = scalar.resolve();
     let name = &variable.place.key;
     let text = quoted(&scalar.text);
+    let shown = match scalar.plain {
+        true => text.clone(),
+        false => format!("the string {text}"),
+    };
     let refuse = |found: String| Complaint::error(format!("`{name}` must be {}, but is {found}", kind.what()));
     let complaint = match (kind, resolved) {
         (Type::Integer, Resolved::Integer) if decimal(&scalar.text) => return Some(plain(&scalar.text)),
-        (Type::Integer, _) => Some(refuse(text).hint("a number is written in decimal, without quotes")),
+        (Type::Integer, _) => Some(refuse(shown).hint("a number is written in decimal, without quotes")),
         (Type::Boolean, Resolved::Boolean(value)) => return Some(plain(if value { "true" } else { "false" })),
-        (Type::Boolean, _) => Some(refuse(text)),
+        (Type::Boolean, _) => Some(refuse(shown)),
         (_, Resolved::Null) => Some(
             refuse("empty".into()).hint("write `\"\"` for an empty text; without `default` the variable has no value"),
         ),

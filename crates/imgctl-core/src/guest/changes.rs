@@ -5,8 +5,8 @@ use super::{GuestError, Result};
 use crate::diff::ContentDiff;
 use imgctl_vfs::{EscapedBytes, FileKind, Found, GuestPath, MountIndex, NodeId, Tree, TreeNode};
 use serde::{Serialize, Serializer};
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Paths and attributes that a log may hold, so that no image can fill the memory with its own names.
 const MAX_LOG_BYTES: u64 = 1 << 30;
@@ -61,6 +61,8 @@ pub struct ChangeLog {
     /// Every name of the nodes that had several when a filesystem was first asked for them. Later changes of names need
     /// not be followed: a name that changed, or whose node got a further name, is in `before` already.
     hard_links: BTreeMap<MountIndex, BTreeMap<NodeId, Vec<GuestPath>>>,
+    /// Files that a secret was put into.
+    secret: BTreeSet<GuestPath>,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,17 @@ impl ChangeLog {
     /// What is touched from now on is touched by `step`.
     pub(super) fn begin_step(&mut self, step: &'static str) {
         self.step = Some(step);
+    }
+
+    /// Nothing is told of the content of a file under any of its names, neither of that now nor of that before.
+    pub(super) fn hide(&mut self, tree: &Tree, found: &Found) -> Result<()> {
+        let metadata = at(tree, found, tree.metadata(found.node))?;
+        if metadata.links > 1 && metadata.kind != FileKind::Directory {
+            let mut names = names_of_hard_links(tree, found.node.mount)?;
+            self.secret.extend(names.remove(&found.node.node).unwrap_or_default());
+        }
+        self.secret.insert(found.path.clone());
+        Ok(())
     }
 
     /// To be called before a node's content or metadata changes: keeps its state under all its names.
@@ -194,7 +207,14 @@ impl ChangeLog {
                 )?),
                 None => None,
             };
-            changes.extend(compare(path, logged, state));
+            let mut change = compare(path, logged, state);
+            if self.secret.contains(path) {
+                let states = change
+                    .iter_mut()
+                    .flat_map(|change| [&mut change.before, &mut change.after]);
+                states.flatten().for_each(|state| state.secret = true);
+            }
+            changes.extend(change);
         }
         Ok(changes)
     }

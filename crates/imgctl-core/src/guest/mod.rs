@@ -103,6 +103,14 @@ impl Guest {
         (self.tree, self.log, self.warnings)
     }
 
+    /// Has the record of changes tell nothing of the content that `path` leads to: a secret is in it.
+    pub fn hide(&mut self, path: &GuestPath) -> Result<()> {
+        match self.find(path)? {
+            Some(found) => self.log.hide(&self.tree, &found),
+            None => Ok(()),
+        }
+    }
+
     /// The node that `path` leads to, links followed; `None` when nothing is there.
     pub fn find(&self, path: &GuestPath) -> Result<Option<Found>> {
         self.tree.find(path).map_err(|source| self.failed("find", path, source))

@@ -108,7 +108,9 @@ impl Serialize for Snapshot {
         map.serialize_entry("mode", &format!("{:04o}", self.mode))?;
         map.serialize_entry("uid", &self.uid)?;
         map.serialize_entry("gid", &self.gid)?;
-        map.serialize_entry("size", &self.size)?;
+        if !self.secret {
+            map.serialize_entry("size", &self.size)?;
+        }
         let Timestamp { seconds, nanoseconds } = self.modified;
         map.serialize_entry("mtime", &format!("{seconds}.{nanoseconds:09}"))?;
         if let FileKind::CharDevice(major, minor) | FileKind::BlockDevice(major, minor) = self.kind {

@@ -6,7 +6,7 @@ use super::*;
 use crate::files::LocalFiles;
 use crate::reading::Mode;
 use crate::schema::{Inner, Key, Rule};
-use crate::scope::{Scope, Type, Variable, VariableValue};
+use crate::scope::{Scope, SecretState, Type, Variable, VariableValue};
 use crate::source_map::SourceMap;
 use crate::{Host, HostFileError, RecipeSource, Settings, reader};
 
@@ -42,6 +42,7 @@ fn scope() -> Scope {
         let kind = Type::String;
         scope.variables.insert(name.into(), Variable { kind, value });
     }
+    scope.secrets.insert("private_ca".into(), SecretState::Absent);
     scope
 }
 
@@ -180,4 +181,18 @@ fn the_last_key_of_a_path() {
         assert_eq!(last_key(path), key, "{path}");
     }
     assert_eq!(join("a", "b.c"), "a.\"b.c\"");
+}
+
+#[test]
+fn the_first_item_of_a_list() {
+    for (list, first) in [
+        ("a, b", "a"),
+        ("{ a: 1, b: 2 }, { c: 3 }", "{ a: 1, b: 2 }"),
+        ("\"a, b\", c", "\"a, b\""),
+        ("'a', b", "'a'"),
+        ("", ""),
+        ("a", "a"),
+    ] {
+        assert_eq!(first_item(list), first, "{list}");
+    }
 }

@@ -103,12 +103,8 @@ fn check_digest(text: &str, name: &str, digits: usize) -> Result<(), Complaint> 
         return Ok(());
     }
     let refuse = |why: &str| Complaint::error(format!("{} is not a {name} digest: {why}", quoted(text)));
-    let bare = text
-        .split_once(':')
-        .map(|(_, rest)| rest)
-        .filter(|rest| rest.len() == digits);
-    if let Some(bare) = bare {
-        return Err(refuse("it has a prefix").hint(format!("write the {digits} digits alone: {}", quoted(bare))));
+    if text.split_once(':').is_some_and(|(_, rest)| rest.len() == digits) {
+        return Err(refuse("it has a prefix").hint(format!("write the {digits} digits alone")));
     }
     if let Some(bad) = text.chars().find(|c| !c.is_ascii_hexdigit()) {
         return Err(refuse(&format!("{} is no hexadecimal digit", quoted(&bad.to_string()))));

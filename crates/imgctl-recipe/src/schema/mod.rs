@@ -291,6 +291,7 @@ impl Shape {
         match self {
             Self::Text(kind) if kind.title == "text" => "texts".into(),
             Self::Choice(_) | Self::Any => self.title(),
+            Self::Either(first, second) => format!("{} or {}", first.plural(), second.plural()),
             Self::Map(..) => self.title().replacen("mapping", "mappings", 1),
             _ => {
                 let title = self.title();

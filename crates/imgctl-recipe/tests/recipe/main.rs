@@ -7,6 +7,8 @@ mod examples;
 mod host;
 mod hostile;
 mod import;
+mod language;
+mod mutations;
 mod reference;
 mod schema;
 

@@ -1,14 +1,14 @@
 //! `imgctl customize`: arguments and recipe to options, a run, and what is told of it.
 
 use super::output::FormArgs;
-use super::{InputArgs, changes, summary};
+use super::{InputArgs, VariableArgs, changes, summary};
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::recipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
 use imgctl_core::{CustomizeOptions, OutputOptions};
-use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe, Settings};
+use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe};
 use std::env;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -69,6 +69,8 @@ pub(super) struct RunArgs {
     /// Folder for a scratch file [default: the output's folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
+    #[command(flatten)]
+    variables: VariableArgs,
 }
 
 #[derive(Args, Debug)]
@@ -150,7 +152,7 @@ impl RunArgs {
         })?;
         // Found wrong before the recipe is read.
         reference_time()?;
-        let read = |path: &PathBuf| recipe::read_right(ui, path, &Settings::default());
+        let read = |path: &PathBuf| recipe::read_right(ui, path, &self.variables.settings());
         let recipe = self.recipe.as_ref().map(read).transpose()?;
         Ok((base, recipe))
     }

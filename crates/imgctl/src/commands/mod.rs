@@ -18,9 +18,10 @@ pub(crate) mod recipe;
 mod summary;
 
 use crate::command_error::{CommandError, CommandResult};
-use crate::ui::{Ui, escaped_json};
+use crate::ui::{Ui, escaped_json, redacted_json};
 use clap::{Args, ValueEnum};
 use imgctl_core::{ImageFormat, InputOptions, OpenedGuest};
+use imgctl_recipe::Settings;
 use imgctl_vfs::GuestPath;
 use serde::Serialize;
 use std::io::Write as _;
@@ -92,6 +93,27 @@ impl BackingArgs {
     }
 }
 
+/// What the variables of a recipe are.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Variables")]
+pub(crate) struct VariableArgs {
+    /// Set a variable of the recipe; wins over every file, and may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
+    #[arg(long, value_name = "FILE")]
+    vars: Vec<PathBuf>,
+}
+
+impl VariableArgs {
+    fn settings(&self) -> Settings {
+        Settings {
+            set: self.set.clone(),
+            files: self.vars.clone(),
+        }
+    }
+}
+
 /// Writes `value` to standard output as JSON.
 fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
     let json = json(value)?;
@@ -105,7 +127,7 @@ fn print_json(ui: &Ui, value: &impl Serialize) -> CommandResult {
 fn json(value: &impl Serialize) -> CommandResult<String> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|error| CommandError::other(format!("cannot write as JSON: {error}")))?;
-    Ok(escaped_json(&json) + "\n")
+    Ok(redacted_json(&escaped_json(&json)).into_owned() + "\n")
 }
 
 /// A path on the command line that is meant inside the guest.

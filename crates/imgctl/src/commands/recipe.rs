@@ -1,10 +1,11 @@
 //! `imgctl recipe check`, and how every command reads a recipe.
 
 use crate::command_error::{CommandError, CommandResult};
+use crate::commands::VariableArgs;
 use crate::commands::import;
 use crate::diagnostics;
 use crate::host_files::{self, LocalHost};
-use crate::ui::{OneLine, Ui};
+use crate::ui::{self, OneLine, Ui};
 use clap::{Args, Subcommand};
 use imgctl_recipe::{Finding, Outcome, Recipe, RecipeSource, Settings, Severity, Sources};
 use serde::Serialize;
@@ -63,6 +64,8 @@ pub(crate) struct CheckArgs {
     /// Write the findings as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    variables: VariableArgs,
 }
 
 /// Reads a recipe, right or wrong, and all it is made of.
@@ -72,7 +75,9 @@ fn read(path: &Path, settings: &Settings) -> CommandResult<Outcome> {
         name: path,
         text: &bytes,
     };
-    Ok(imgctl_recipe::read(source, settings, &LocalHost))
+    let outcome = imgctl_recipe::read(source, settings, &LocalHost);
+    ui::protect(&outcome.secrets);
+    Ok(outcome)
 }
 
 /// Reads a recipe and tells the user what is to say about it.
@@ -118,7 +123,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     let mut recipes = Vec::new();
     let mut unreadable = None;
     for path in &args.files {
-        match read(path, &Settings::default()) {
+        match read(path, &args.variables.settings()) {
             Ok(recipe) => recipes.push(recipe),
             // The others are checked all the same.
             Err(error) => {

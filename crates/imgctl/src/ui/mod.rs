@@ -5,14 +5,17 @@ mod columns;
 mod messages;
 mod printable;
 mod progress;
+mod redaction;
 
 pub(crate) use calendar::date_and_time;
 pub(crate) use columns::columns;
 pub(crate) use messages::{LogFormat, MessageArgs};
 pub(crate) use printable::{OneLine, Printable, escaped_json, is_harmful};
 pub(crate) use progress::Progress;
+pub(crate) use redaction::{protect, redacted_json};
 
 use anstyle::{AnsiColor, Style};
+use redaction::{Protected, redacted};
 use serde::Serialize;
 use std::error::Error;
 use std::fmt;
@@ -61,9 +64,9 @@ impl Ui {
         BufWriter::new(io::stdout())
     }
 
-    /// Standard output for text with colours. Must be flushed.
-    pub(crate) fn styled_data(&self) -> BufWriter<anstream::AutoStream<Stdout>> {
-        BufWriter::new(anstream::stdout())
+    /// Standard output for text with colours, without secrets. Must be flushed.
+    pub(crate) fn styled_data(&self) -> BufWriter<Protected<anstream::AutoStream<Stdout>>> {
+        BufWriter::new(Protected::new(anstream::stdout()))
     }
 
     /// Whether messages are JSON.
@@ -97,7 +100,7 @@ impl Ui {
         if self.is_json()
             && let Ok(json) = serde_json::to_string(&EventLine { event, data })
         {
-            line(format_args!("{}", escaped_json(&json)));
+            write_line(&redacted_json(&escaped_json(&json)));
         }
     }
 
@@ -156,8 +159,13 @@ impl Ui {
     }
 }
 
-/// Writes one line in one piece. Nobody is left to be told when standard error is gone.
+/// Writes one line without secrets.
 fn line(text: fmt::Arguments<'_>) {
+    write_line(&redacted(&text.to_string()));
+}
+
+/// Writes one line in one piece. Nobody is left to be told when standard error is gone.
+fn write_line(text: &str) {
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "{text}");
 }

@@ -30,13 +30,22 @@ impl Step for Files {
 
     fn apply(&self, guest: &mut Guest) -> Result<(), StepError> {
         for entry in &self.entries {
-            put(guest, &entry.value).map_err(|failure| {
+            put_hidden(guest, &entry.value).map_err(|failure| {
                 let path = GuestPath::new(&entry.value.path).ok();
                 failure.at(SPEC.name, Some(&entry.origin)).about(path)
             })?;
         }
         Ok(())
     }
+}
+
+/// Puts an entry in place; of one with a secret nothing is told but that it changed.
+fn put_hidden(guest: &mut Guest, entry: &FileEntry) -> Outcome<()> {
+    put(guest, entry)?;
+    if entry.sensitive {
+        guest.hide(&GuestPath::new(&entry.path)?)?;
+    }
+    Ok(())
 }
 
 fn put(guest: &mut Guest, entry: &FileEntry) -> Outcome<()> {

@@ -200,3 +200,34 @@ fn a_line_replaces_the_last_match_or_is_added() {
     put_twice(&mut guest, &entry("/etc/sshd", line("Port 22", Some("^Port "))));
     assert_eq!(text(&guest, "/etc/sshd"), "#Port 22\nPort 22\n");
 }
+
+#[test]
+fn of_entries_with_secrets_nothing_but_the_change_is_told() {
+    let mut guest = guest(&["/etc/a|old", "/opt/other => /etc/a", "/etc/l -> b", "/etc/plain|old"]);
+    let put_secret = |guest: &mut Guest, path| {
+        let entry = FileEntry {
+            sensitive: true,
+            ..entry(path, inline("swordfish"))
+        };
+        put_hidden(guest, &entry).unwrap();
+    };
+    put_secret(&mut guest, "/etc/a");
+    put_secret(&mut guest, "/etc/l");
+    put_hidden(&mut guest, &entry("/etc/plain", inline("new"))).unwrap();
+    let changes = guest.log().finish(guest.tree()).unwrap();
+    let json = serde_json::to_value(&changes).unwrap();
+    let of = |path: &str| {
+        let mut changes = json.as_array().unwrap().iter();
+        changes.find(|change| change["path"] == path).unwrap().clone()
+    };
+    for (path, sides) in [("/etc/a", 2), ("/opt/other", 2), ("/etc/b", 1)] {
+        let change = of(path);
+        let states: Vec<_> = ["before", "after"].iter().filter_map(|side| change.get(side)).collect();
+        assert_eq!(states.len(), sides, "{path}");
+        for state in states {
+            assert_eq!(state["secret"], true, "{path}");
+            assert!(state.get("sha256").is_none() && state.get("size").is_none(), "{path}");
+        }
+    }
+    assert_eq!(of("/etc/plain")["after"]["size"], 3);
+}
