@@ -2,7 +2,7 @@
 
 use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
 use crate::event::OnEvent;
-use crate::guest::{Change, Guest};
+use crate::guest::{Change, Guest, facts};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
@@ -10,6 +10,7 @@ use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
 use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, steps, verify};
 use imgctl_block::{BlockRead, Overlay};
+use imgctl_recipe::Plan;
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Changes kept in memory before they spill to the scratch file.
 const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 
-/// Changes the guest in the base image as the plan says, and writes the result as a new image.
+/// Changes the guest in the base image as the recipe says, and writes the result as a new image.
 ///
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
@@ -96,10 +97,11 @@ impl<'a> Run<'a> {
         }
         let mut guest = Guest::new(assembly.tree, now);
         let mounts = assembly.mounts;
+        let plan = self.plan(&guest)?;
 
         self.stages.begin(Stage::Edit)?;
         let record = GuestRecord::of(&guest, mount_records(&mounts));
-        self.apply(&mut guest)?;
+        self.apply(&plan, &mut guest)?;
 
         self.stages.begin(Stage::Commit)?;
         let (tree, log, warnings) = guest.into_parts();
@@ -128,12 +130,22 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn apply(&self, guest: &mut Guest) -> Result<()> {
+    /// What the recipe asks for in this guest.
+    fn plan(&self, guest: &Guest) -> Result<Plan> {
+        let Some(recipe) = &self.options.recipe else {
+            return Ok(Plan::default());
+        };
+        recipe.plan(&facts(guest.tree())).map_err(|findings| {
+            Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
+        })
+    }
+
+    fn apply(&self, plan: &Plan, guest: &mut Guest) -> Result<()> {
         let mut on_step = |name: &str| {
             (self.on_event)(Event::Step(name.to_owned()));
             !self.options.cancel.load(Ordering::Relaxed)
         };
-        match steps::execute(&self.options.plan, guest, &mut on_step) {
+        match steps::execute(plan, guest, &mut on_step) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cancelled()),
             Err(failed) => {

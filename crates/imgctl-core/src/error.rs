@@ -51,6 +51,7 @@ pub struct Error {
     kind: ErrorKind,
     message: String,
     hint: Option<String>,
+    findings: Vec<imgctl_recipe::Finding>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -61,6 +62,7 @@ impl Error {
             kind,
             message: message.into(),
             hint: None,
+            findings: Vec::new(),
             source: None,
         }
     }
@@ -84,6 +86,19 @@ impl Error {
         }
         self.source = Some(source);
         self
+    }
+
+    /// The same failure with the findings about the recipe that it is made of.
+    #[must_use]
+    pub fn with_findings(mut self, findings: Vec<imgctl_recipe::Finding>) -> Self {
+        self.findings = findings;
+        self
+    }
+
+    /// What is wrong in the recipe, where that is the reason.
+    #[must_use]
+    pub fn findings(&self) -> &[imgctl_recipe::Finding] {
+        &self.findings
     }
 
     /// The class.

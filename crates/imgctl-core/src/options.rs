@@ -2,7 +2,7 @@
 
 use crate::ImageFormat;
 use imgctl_qcow2::Compat;
-use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Plan};
+use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Recipe};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,8 +53,8 @@ pub struct CustomizeOptions {
     pub base: PathBuf,
     /// How it is opened.
     pub input: InputOptions,
-    /// What should be so in the guest.
-    pub plan: Plan,
+    /// What should be so in the guest; `None` changes nothing. Its conditions are judged once the guest is known.
+    pub recipe: Option<Recipe>,
     /// What is written; `None` is a dry run.
     pub output: Option<OutputOptions>,
     /// Digest the base, for the receipt: all of it is read once, beside the other work.

@@ -9,7 +9,7 @@ use crate::node::{Node, NodeKind, Resolved, Scalar};
 use crate::schema::{Key, RECIPE, Shape, Table};
 
 /// Checks a whole recipe.
-pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'n> {
+pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings) -> Fields<'n> {
     let place = Place {
         span: root.span.clone(),
         key: String::new(),
@@ -20,11 +20,11 @@ pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings<'_>) -> Fields<'
     }
 }
 
-struct Checker<'f, 's> {
-    findings: &'f mut Findings<'s>,
+struct Checker<'f> {
+    findings: &'f mut Findings,
 }
 
-impl Checker<'_, '_> {
+impl Checker<'_> {
     fn value<'n>(&mut self, node: &'n Node, shape: &'static Shape, place: Place, example: &str) -> Checked<'n> {
         let value = match &node.kind {
             NodeKind::Refused => Value::Invalid,
@@ -141,7 +141,7 @@ impl Checker<'_, '_> {
             return None;
         }
         if let Some(first) = seen.get(name) {
-            let (line, _) = self.findings.source.line_column(*first);
+            let line = self.findings.source.line(*first);
             let place = Place {
                 key: join(&place.key, name),
                 ..place
@@ -471,14 +471,22 @@ mod tests {
 
     use super::*;
     use crate::source_map::SourceMap;
-    use crate::{HostFileError, HostFiles, RecipeSource, reader};
+    use crate::{Host, HostFileError, RecipeSource, Settings, reader};
 
     #[derive(Debug)]
     struct AnyFile;
 
-    impl HostFiles for AnyFile {
-        fn source_file(&self, path: &Path) -> Result<std::path::PathBuf, HostFileError> {
-            Ok(path.to_path_buf())
+    impl Host for AnyFile {
+        fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
+            Ok(())
+        }
+
+        fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+            Ok(Vec::new())
+        }
+
+        fn variable(&self, _name: &str) -> Option<Vec<u8>> {
+            None
         }
     }
 
@@ -505,9 +513,9 @@ mod tests {
                     continue;
                 }
                 let text = format!("{}: {}\n", key.name, key.example);
-                let map = SourceMap::new(Path::new("example"), &text);
-                let mut findings = Findings::new(&map);
-                let root = reader::read(&map, &mut findings).expect(&name);
+                let mut findings = Findings::new(SourceMap::new(Path::new("example"), text));
+                let file = findings.source.recipe().clone();
+                let root = reader::read(&file, &mut findings).expect(&name);
                 let NodeKind::Mapping(entries) = &root.kind else {
                     panic!("{name}");
                 };
@@ -519,7 +527,7 @@ mod tests {
                     findings: &mut findings,
                 };
                 checker.value(&entries[0].1, &key.shape, place, key.example);
-                assert_eq!(findings.into_sorted(), [], "{name}");
+                assert_eq!(findings.take_sorted(), [], "{name}");
                 keys += 1;
             }
         });
@@ -547,9 +555,9 @@ mod tests {
                 name: Path::new("example"),
                 text: text.as_bytes(),
             };
-            let outcome = crate::read(source, &AnyFile);
+            let outcome = crate::read(source, &Settings::default(), &AnyFile);
             assert_eq!(outcome.findings, [], "{}", table.path);
-            assert!(outcome.plan.is_some());
+            assert!(outcome.recipe.is_some());
         });
     }
 }

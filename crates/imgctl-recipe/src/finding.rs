@@ -16,7 +16,7 @@ pub struct Finding {
     pub severity: Severity,
     /// File, line, column and key path.
     pub origin: Origin,
-    /// Bytes of the recipe's text that this is about: within one line, possibly empty, on character boundaries.
+    /// Bytes of the file's text that this is about: within one line, possibly empty, on character boundaries.
     pub span: Range<usize>,
     /// What is wrong; lower case, no final period.
     pub message: String,
@@ -86,7 +86,7 @@ impl Complaint {
     }
 }
 
-/// Where a value stands: its bytes and its path inside the document.
+/// Where a value stands: its bytes, as the [`SourceMap`] counts them, and its path inside the document.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     pub(crate) span: Range<usize>,
@@ -95,15 +95,16 @@ pub(crate) struct Place {
 
 /// Collects findings, up to a limit.
 #[derive(Debug)]
-pub(crate) struct Findings<'s> {
-    pub(crate) source: &'s SourceMap<'s>,
-    list: Vec<Finding>,
+pub(crate) struct Findings {
+    pub(crate) source: SourceMap,
+    /// Each with the offset it is sorted by.
+    list: Vec<(usize, Finding)>,
     dropped: usize,
     failed: bool,
 }
 
-impl<'s> Findings<'s> {
-    pub(crate) fn new(source: &'s SourceMap<'s>) -> Self {
+impl Findings {
+    pub(crate) fn new(source: SourceMap) -> Self {
         Self {
             source,
             list: Vec::new(),
@@ -118,14 +119,14 @@ impl<'s> Findings<'s> {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let span = self.source.clip(&place.span);
-        self.list.push(Finding {
+        let finding = Finding {
             severity: complaint.severity,
             origin: self.source.origin(place),
-            span,
+            span: self.source.clip(&place.span),
             message: complaint.message,
             hint: complaint.hint,
-        });
+        };
+        self.list.push((place.span.start, finding));
     }
 
     /// Whether more findings would be thrown away: no need to compute hints any more.
@@ -138,10 +139,12 @@ impl<'s> Findings<'s> {
         self.failed
     }
 
-    /// Everything found, in the order of the text.
-    pub(crate) fn into_sorted(mut self) -> Vec<Finding> {
-        self.list.sort_by_key(|finding| finding.span.start);
-        if let (Some(last), true) = (self.list.last(), self.dropped > 0) {
+    /// Everything found: the recipe's own in the order of the text, then those of other files.
+    pub(crate) fn take_sorted(&mut self) -> Vec<Finding> {
+        self.list.sort_by_key(|(at, _)| *at);
+        let list = std::mem::take(&mut self.list);
+        let mut list: Vec<Finding> = list.into_iter().map(|(_, finding)| finding).collect();
+        if let (Some(last), true) = (list.last(), self.dropped > 0) {
             let message = format!("{} more findings are not listed", self.dropped);
             let more = Finding {
                 severity: if self.failed {
@@ -153,9 +156,9 @@ impl<'s> Findings<'s> {
                 hint: Some("correct these first".into()),
                 ..last.clone()
             };
-            self.list.push(more);
+            list.push(more);
         }
-        self.list
+        list
     }
 }
 

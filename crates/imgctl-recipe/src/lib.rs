@@ -1,144 +1,138 @@
-//! Recipes: YAML to every finding at once, or a typed [`Plan`].
+//! Recipes: YAML to every finding at once, or to a typed [`Plan`] once the guest is known.
 //!
 //! ```
-//! use std::path::{Path, PathBuf};
-//! use imgctl_recipe::{HostFileError, HostFiles, RecipeSource, read};
+//! use std::path::Path;
+//! use imgctl_recipe::{GuestFacts, Host, HostFileError, RecipeSource, Settings, read};
 //!
 //! #[derive(Debug)]
-//! struct NoFiles;
+//! struct Nothing;
 //!
-//! impl HostFiles for NoFiles {
-//!     fn source_file(&self, _path: &Path) -> Result<PathBuf, HostFileError> {
+//! impl Host for Nothing {
+//!     fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
 //!         Err(HostFileError::NotFound)
+//!     }
+//!     fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+//!         Err(HostFileError::NotFound)
+//!     }
+//!     fn variable(&self, _name: &str) -> Option<Vec<u8>> {
+//!         None
 //!     }
 //! }
 //!
+//! let name = Path::new("golden.yaml");
 //! let text = b"apiVersion: imgctl/v1\nkind: Recipe\nhostnam: golden\n";
-//! let outcome = read(RecipeSource { name: Path::new("golden.yaml"), text }, &NoFiles);
-//! assert!(outcome.plan.is_none());
+//! let outcome = read(RecipeSource { name, text }, &Settings::default(), &Nothing);
+//! assert!(outcome.recipe.is_none());
 //! let finding = &outcome.findings[0];
 //! assert_eq!(finding.to_string(), "golden.yaml:3:1: error: unknown key `hostnam`");
 //! assert_eq!(finding.hint.as_deref(), Some("did you mean `hostname`?"));
+//!
+//! let text = b"apiVersion: imgctl/v1\nkind: Recipe\nhostname: golden\n";
+//! let recipe = read(RecipeSource { name, text }, &Settings::default(), &Nothing).recipe.unwrap();
+//! let plan = recipe.plan(&GuestFacts::default()).unwrap();
+//! assert_eq!(plan.hostname.unwrap().value, "golden");
 //! ```
 //!
 //! # Invariants
-//! - There is a plan exactly when no finding is an error.
-//! - Nothing is read but the given text; local files are asked for through [`HostFiles`].
-//! - Any input ends in findings or a plan, in bounded time and memory; nothing in it is ignored silently.
+//! - There is a recipe exactly when no finding is an error.
+//! - Nothing is read but the given text; other files and the environment are asked for through [`Host`].
+//! - Any input ends in findings or a recipe, in bounded time and memory; nothing in it is ignored silently.
 //!
 //! Deliberately absent: drawing findings (the command line does), and doing what a plan says (`imgctl-core` does).
 
 mod check;
 mod fields;
+mod files;
 mod finding;
+mod host;
 mod kinds;
 mod node;
 mod plan;
 mod reader;
+mod recipe;
 mod reference;
 mod schema;
 mod sections;
 mod source_map;
 
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use files::Files;
 use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
+pub use host::{Host, HostFileError};
 pub use plan::*;
+use recipe::Inner;
+pub use recipe::{GuestFacts, Recipe, Sources};
 pub use reference::reference;
 use source_map::SourceMap;
 
-/// The most bytes a recipe can have; large files belong beside it, named by `source`.
+/// The most bytes that one file of a recipe can have; large files belong beside it, named by `source`.
 pub const MAX_RECIPE_BYTES: usize = 512 << 10;
 
 /// A recipe's name and bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct RecipeSource<'s> {
-    /// The name that messages show.
+    /// The name that messages show; other files are found from its folder.
     pub name: &'s Path,
     /// What the file holds.
     pub text: &'s [u8],
 }
 
-/// What this machine's files are like, as far as a recipe names them.
-pub trait HostFiles: fmt::Debug {
-    /// Finds the file that a recipe names by `source`, relative to the recipe's folder unless absolute.
-    ///
-    /// Returns the path to open later: a regular file that can be read.
-    ///
-    /// # Errors
-    /// Says why there is no such file; this becomes a finding.
-    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError>;
-}
-
-/// Why a local file cannot be used.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum HostFileError {
-    /// Nothing is there.
-    #[error("there is no such file")]
-    NotFound,
-    /// A directory is there.
-    #[error("it is a directory")]
-    IsADirectory,
-    /// A device, socket or pipe is there.
-    #[error("it is not a regular file")]
-    NotAFile,
-    /// It may not be read.
-    #[error("permission denied")]
-    PermissionDenied,
-    /// Something else, in words.
-    #[error("{0}")]
-    Other(String),
-}
-
-impl From<io::Error> for HostFileError {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::NotFound,
-            io::ErrorKind::IsADirectory => Self::IsADirectory,
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
-            _ => Self::Other(error.to_string()),
-        }
-    }
+/// What the caller says to a recipe's variables.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `--set`: `name=value` each; of one name the last counts, and it wins over every file.
+    pub set: Vec<String>,
+    /// `--vars`: YAML mappings of names to values; of one name the last file counts.
+    pub files: Vec<PathBuf>,
 }
 
 /// What a recipe came to.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What the recipe asks for; `None` if a finding is an error.
-    pub plan: Option<Plan>,
-    /// Everything there is to say, in the order of the text.
+    /// The recipe; `None` if a finding is an error.
+    pub recipe: Option<Recipe>,
+    /// Everything there is to say: of the recipe itself in the order of the text, then of the files it is made of.
     pub findings: Vec<Finding>,
+    /// The texts that findings are about.
+    pub sources: Sources,
 }
 
-/// Reads and checks a whole recipe.
+/// Reads and checks a whole recipe with every file it is made of, whatever the guest will be.
 #[must_use]
-pub fn read(source: RecipeSource<'_>, host: &dyn HostFiles) -> Outcome {
+pub fn read(source: RecipeSource<'_>, _settings: &Settings, host: &dyn Host) -> Outcome {
     let (text, refusal) = decode(source.text);
-    let map = SourceMap::new(source.name, text);
-    let mut findings = Findings::new(&map);
+    let mut findings = Findings::new(SourceMap::new(source.name, text.to_owned()));
     if let Some((at, complaint)) = refusal {
         let place = Place {
             span: at..at,
             key: String::new(),
         };
         findings.push(&place, complaint);
-        return Outcome {
-            plan: None,
-            findings: findings.into_sorted(),
-        };
     }
-    let plan = reader::read(&map, &mut findings).map(|root| {
-        let fields = check::check(&root, &mut findings);
-        sections::plan(&fields, &mut findings, host)
-    });
-    let plan = plan.filter(|_| !findings.failed());
+    let recipe = (!findings.failed())
+        .then(|| read_checked(&mut findings, host))
+        .flatten();
     Outcome {
-        plan,
-        findings: findings.into_sorted(),
+        recipe: recipe.filter(|_| !findings.failed()).map(Recipe::new),
+        findings: findings.take_sorted(),
+        sources: Sources(findings.source),
     }
+}
+
+fn read_checked(findings: &mut Findings, host: &dyn Host) -> Option<Inner> {
+    let file = findings.source.recipe().clone();
+    let root = reader::read(&file, findings)?;
+    let mut files = Files::default();
+    let fields = check::check(&root, findings);
+    let certain = sections::plan(&fields, findings, &mut files.asking(host));
+    Some(Inner {
+        certain,
+        root,
+        source: findings.source.clone(),
+        files,
+    })
 }
 
 /// The text as far as it is UTF-8, and why it is not a recipe.

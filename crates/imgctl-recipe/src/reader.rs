@@ -6,7 +6,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
 
 use crate::finding::{Complaint, Findings, Place, is_harmful};
 use crate::node::{Node, NodeKind, Scalar};
-use crate::source_map::SourceMap;
+use crate::source_map::SourceFile;
 
 /// How deep lists and mappings can be nested; the language itself needs 7.
 const MAX_DEPTH: usize = 64;
@@ -15,7 +15,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_NODES: usize = 100_000;
 
 /// Reads one document; `None` after a finding that leaves nothing to check.
-pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Option<Node> {
+pub(crate) fn read(source: &SourceFile, findings: &mut Findings) -> Option<Node> {
     let mut reader = Reader {
         source,
         findings,
@@ -24,7 +24,7 @@ pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Optio
         documents: 0,
         nodes: 0,
     };
-    let mut parser = Parser::new_from_str(source.text);
+    let mut parser = Parser::new_from_str(&source.text);
     while let Some(event) = parser.next_event() {
         let done = match event {
             Ok((Event::StreamEnd, _)) => break,
@@ -38,7 +38,7 @@ pub(crate) fn read(source: &SourceMap<'_>, findings: &mut Findings<'_>) -> Optio
     }
     if reader.root.is_none() {
         reader.refuse(
-            0..0,
+            source.start..source.start,
             Complaint::error("the recipe is empty").hint("it begins with `apiVersion: imgctl/v1` and `kind: Recipe`"),
         );
     }
@@ -52,16 +52,16 @@ enum Open {
     Mapping(usize, Vec<(Node, Node)>, Option<Node>),
 }
 
-struct Reader<'r, 's> {
-    source: &'r SourceMap<'r>,
-    findings: &'r mut Findings<'s>,
+struct Reader<'r> {
+    source: &'r SourceFile,
+    findings: &'r mut Findings,
     stack: Vec<Open>,
     root: Option<Node>,
     documents: usize,
     nodes: usize,
 }
 
-impl Reader<'_, '_> {
+impl Reader<'_> {
     /// `None` ends the reading.
     fn event(&mut self, event: Event<'_>, span: Span) -> Option<()> {
         let bytes = self.bytes(span);
@@ -139,7 +139,8 @@ impl Reader<'_, '_> {
             Open::Mapping(start, entries, _) => (start, NodeKind::Mapping(entries)),
         };
         // The end event of a block collection is where the next thing begins.
-        let text = self.source.text.get(start..end).unwrap_or_default();
+        let local = |byte: usize| byte.saturating_sub(self.source.start);
+        let text = self.source.text.get(local(start)..local(end)).unwrap_or_default();
         self.value(start..start + text.trim_end().len(), kind)
     }
 
@@ -174,6 +175,7 @@ impl Reader<'_, '_> {
             Some(hint) => complaint.hint(hint),
             None => complaint,
         };
+        let at = self.source.start + at;
         self.refuse(at..at + length, complaint);
     }
 
@@ -185,7 +187,7 @@ impl Reader<'_, '_> {
     fn bytes(&self, span: Span) -> Range<usize> {
         let start = self.source.byte_of(span.start.index());
         let end = self.source.byte_of(span.end.index()).max(start);
-        start..end
+        self.source.start + start..self.source.start + end
     }
 }
 

@@ -3,15 +3,19 @@
 use crate::ui::{OneLine, Printable, is_harmful};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use imgctl_recipe::{Finding, Severity};
+use imgctl_recipe::{Finding, Severity, Sources};
 use std::ops::Range;
 
-/// Draws `findings` about one recipe's `text`, with colours; streams that show none strip them.
-pub(crate) fn draw(text: &str, findings: &[Finding]) -> String {
+/// Draws findings about one recipe and the files it is made of, with colours; streams that show none strip them.
+pub(crate) fn draw(sources: &Sources, findings: &[Finding]) -> String {
+    draw_with(findings, |finding| sources.text_of(&finding.origin))
+}
+
+fn draw_with<'t>(findings: &[Finding], text_of: impl Fn(&Finding) -> &'t str) -> String {
     let renderer = Renderer::styled().decor_style(DecorStyle::Ascii);
     let drawn: Vec<String> = findings
         .iter()
-        .map(|finding| draw_one(&renderer, text, finding))
+        .map(|finding| draw_one(&renderer, text_of(finding), finding))
         .collect();
     drawn.join("\n\n")
 }
@@ -99,7 +103,7 @@ mod tests {
     #[test]
     fn a_finding_shows_its_place_its_line_and_the_hint() {
         let text = "apiVersion: imgctl/v1\nkind: Recipe\nfils: []\n";
-        let drawn = plain(&draw(text, &[finding(35..39, 3, 1)]));
+        let drawn = plain(&draw_with(&[finding(35..39, 3, 1)], |_| text));
         snapbox::assert_data_eq!(
             drawn,
             snapbox::str![[r#"
@@ -117,15 +121,18 @@ error: unknown key `fils`
     #[test]
     fn spans_outside_of_the_text_are_drawn_at_its_end() {
         for span in [0..0, 3..99, 99..120, 12..12] {
-            let drawn = plain(&draw("a: ß\r\nb: é", &[finding(span, 1, 1)]));
+            let drawn = plain(&draw_with(&[finding(span, 1, 1)], |_| "a: ß\r\nb: é"));
             assert!(drawn.contains("golden.yaml:1:"), "{drawn}");
         }
-        assert!(plain(&draw("", &[finding(0..0, 1, 1)])).contains("golden.yaml:1:1"));
+        assert!(plain(&draw_with(&[finding(0..0, 1, 1)], |_| "")).contains("golden.yaml:1:1"));
     }
 
     #[test]
     fn control_characters_of_a_recipe_are_not_passed_on() {
-        let drawn = plain(&draw("a\u{1b}]0;x\u{7}\u{9b}\u{202e}: 1\n", &[finding(0..1, 1, 1)]));
+        let drawn = plain(&draw_with(
+            &[finding(0..1, 1, 1)],
+            |_| "a\u{1b}]0;x\u{7}\u{9b}\u{202e}: 1\n",
+        ));
         assert!(!drawn.contains(['\u{1b}', '\u{7}', '\u{9b}', '\u{202e}']), "{drawn}");
     }
 }

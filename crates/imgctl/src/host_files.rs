@@ -1,56 +1,61 @@
 //! Files of the host that the command reads and writes itself: recipes and receipts.
 
 use crate::command_error::{CommandError, CommandResult};
-use imgctl_recipe::{HostFileError, HostFiles, MAX_RECIPE_BYTES};
+use imgctl_recipe::{Host, HostFileError, MAX_RECIPE_BYTES};
+use std::env;
 use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
 /// A recipe's bytes; of a file too long to be one, only enough to say so.
 pub(crate) fn read_recipe(path: &Path) -> CommandResult<Vec<u8>> {
-    let read = || {
-        let mut bytes = Vec::new();
-        let limit = u64::try_from(MAX_RECIPE_BYTES).unwrap_or(u64::MAX);
-        File::open(path)?
-            .take(limit.saturating_add(1))
-            .read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
+    let read = || read_limited(&File::open(path)?, MAX_RECIPE_BYTES);
     read().map_err(|source| CommandError::file("read the recipe", path, source).into_usage())
 }
 
-/// The local files that a recipe names, found from its folder.
+/// A file's bytes, at most one more than the limit.
+fn read_limited(file: &File, limit_bytes: usize) -> io::Result<Vec<u8>> {
+    let limit = u64::try_from(limit_bytes).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What recipes may ask of this machine.
 #[derive(Debug)]
-pub(crate) struct RecipeFolder<'p> {
-    folder: &'p Path,
-}
+pub(crate) struct LocalHost;
 
-impl<'p> RecipeFolder<'p> {
-    /// Of the recipe at `path`.
-    pub(crate) fn of(path: &'p Path) -> Self {
-        Self { folder: folder(path) }
+impl Host for LocalHost {
+    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
+        open_regular(path).map(drop)
+    }
+
+    fn read_file(&self, path: &Path, limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+        let bytes = read_limited(&open_regular(path)?, limit_bytes)?;
+        match bytes.len() > limit_bytes {
+            true => Err(HostFileError::TooLarge(limit_bytes)),
+            false => Ok(bytes),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        env::var_os(name).map(OsStringExt::into_vec)
     }
 }
 
-impl HostFiles for RecipeFolder<'_> {
-    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError> {
-        let path = match self.folder == Path::new(".") {
-            true => path.to_path_buf(),
-            false => self.folder.join(path),
-        };
-        let metadata = fs::metadata(&path)?;
-        if metadata.is_dir() {
-            return Err(HostFileError::IsADirectory);
-        }
-        // Opening a pipe would wait for its other end.
-        if !metadata.is_file() {
-            return Err(HostFileError::NotAFile);
-        }
-        File::open(&path)?;
-        Ok(path)
+fn open_regular(path: &Path) -> Result<File, HostFileError> {
+    let metadata = fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(HostFileError::IsADirectory);
     }
+    // Opening a pipe would wait for its other end.
+    if !metadata.is_file() {
+        return Err(HostFileError::NotAFile);
+    }
+    Ok(File::open(path)?)
 }
 
 /// Fails early where [`write_whole`] would fail after a long run.
@@ -156,23 +161,20 @@ mod tests {
     }
 
     #[test]
-    fn local_files_are_looked_for_beside_the_recipe() {
+    fn recipes_get_regular_files_of_bounded_length() {
         let folder = tempfile::tempdir().unwrap();
-        let recipe = folder.path().join("golden.yaml");
         fs::write(folder.path().join("motd"), "hello").unwrap();
         fs::create_dir(folder.path().join("d")).unwrap();
         let _listener = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
-        let host = RecipeFolder::of(&recipe);
-        let find = |name: &str| host.source_file(Path::new(name));
-        assert_eq!(find("motd"), Ok(folder.path().join("motd")));
-        assert_eq!(
-            find(folder.path().join("motd").to_str().unwrap()),
-            Ok(folder.path().join("motd"))
-        );
-        assert_eq!(find("missing"), Err(HostFileError::NotFound));
-        assert_eq!(find("motd/x"), Err(HostFileError::NotFound));
-        assert_eq!(find("d"), Err(HostFileError::IsADirectory));
-        assert_eq!(find("socket"), Err(HostFileError::NotAFile));
+        let check = |name: &str| LocalHost.check_file(&folder.path().join(name));
+        assert_eq!(check("motd"), Ok(()));
+        assert_eq!(check("missing"), Err(HostFileError::NotFound));
+        assert_eq!(check("motd/x"), Err(HostFileError::NotFound));
+        assert_eq!(check("d"), Err(HostFileError::IsADirectory));
+        assert_eq!(check("socket"), Err(HostFileError::NotAFile));
+        let read = |limit| LocalHost.read_file(&folder.path().join("motd"), limit);
+        assert_eq!(read(5), Ok(b"hello".to_vec()));
+        assert_eq!(read(4), Err(HostFileError::TooLarge(4)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
 use crate::kinds::{check_glob, compile, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
+use crate::source_map::LineName;
 
 /// The keys that say what is at a path; an entry has one of them at most.
 const DEEDS: [&str; 5] = ["content", "source", "target", "append", "line"];
@@ -19,7 +20,7 @@ const MAX_EXPRESSIONS: usize = 256;
 /// The keys that say whose it is.
 const METADATA: [&str; 3] = ["mode", "owner", "group"];
 
-pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Sourced<FileEntry>> {
+pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<FileEntry>> {
     let mut files = Vec::new();
     let mut seen = Seen::default();
     for (entry, place) in fields.tables("files") {
@@ -53,7 +54,7 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
 }
 
 /// What an entry does; `None` after a finding.
-fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
     if let Some(("absent", _)) = entry.text("state") {
         return absent(entry, context);
     }
@@ -101,7 +102,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> O
 }
 
 /// The one key that says what to do; more of them are findings.
-fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'static str> {
+fn single_deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<&'static str> {
     let mut given: Vec<(&'static str, Place)> = DEEDS
         .iter()
         .filter_map(|deed| Some((*deed, entry.key_place(deed)?.clone())))
@@ -121,7 +122,7 @@ fn single_deed(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<&'st
 }
 
 /// The expression of `match`, which only makes sense with a `line`.
-fn pattern(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<LinePattern> {
+fn pattern(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<LinePattern> {
     if entry.has("match") && !entry.has("line") {
         let complaint = Complaint::error("`match` needs a `line`").hint("add `line: …`, which takes the match's place");
         report_key(entry, "match", complaint, context);
@@ -145,7 +146,7 @@ fn pattern(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<LinePatt
     }
 }
 
-fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn absent(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
     for key in DEEDS.into_iter().chain(METADATA).chain(["type", "match"]) {
         if entry.has(key) {
             let complaint = Complaint::error(format!("`{key}` contradicts `state: absent`"));
@@ -155,7 +156,7 @@ fn absent(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileActio
     Some(FileAction::Absent)
 }
 
-fn symlink(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn symlink(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
     if entry.has("mode") {
         let complaint = Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
         report_key(entry, "mode", complaint, context);
@@ -168,7 +169,7 @@ fn regular(
     entry: &Fields<'_>,
     deed: &str,
     pattern: Option<LinePattern>,
-    context: &mut Context<'_, '_>,
+    context: &mut Context<'_>,
 ) -> Option<FileAction> {
     let (text, place) = entry.text(deed)?;
     match deed {
@@ -187,9 +188,10 @@ fn regular(
     }
 }
 
-fn source(text: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<Content> {
-    match context.host.source_file(Path::new(text)) {
-        Ok(path) => Some(Content::Source(path)),
+fn source(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
+    let path = context.local_path(text, place);
+    match context.files.check(&path) {
+        Ok(()) => Some(Content::Source(path)),
         Err(error) => {
             let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
             let complaint = match error {
@@ -207,7 +209,7 @@ fn source(text: &str, place: &Place, context: &mut Context<'_, '_>) -> Option<Co
     }
 }
 
-fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_>) -> Option<FileAction> {
+fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
     if METADATA.iter().any(|key| entry.has(key)) {
         return Some(FileAction::Metadata);
     }
@@ -220,7 +222,7 @@ fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_, '_
 }
 
 /// What a path can be depends on what is done there.
-fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_, '_>) {
+fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_>) {
     let complaint = match action {
         FileAction::Absent => check_glob(path).err(),
         FileAction::Directory | FileAction::Metadata => literal(path),
@@ -249,7 +251,7 @@ fn directory_hint(deed: &str) -> &'static str {
     }
 }
 
-fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut Context<'_, '_>) {
+fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut Context<'_>) {
     if let Some(place) = entry.key_place(key) {
         context.report(place, complaint);
     }
@@ -259,17 +261,17 @@ fn report_key(entry: &Fields<'_>, key: &str, complaint: Complaint, context: &mut
 #[derive(Debug, Default)]
 struct Seen {
     /// Path to what decides all of it, and in which line.
-    whole: BTreeMap<String, (&'static str, usize)>,
+    whole: BTreeMap<String, (&'static str, LineName)>,
     /// Path to the line of the entry that edits it or sets its mode and owner.
-    metadata: BTreeMap<String, usize>,
+    metadata: BTreeMap<String, LineName>,
 }
 
 impl Seen {
-    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_, '_>) {
+    fn check(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_>) {
         let line = context.line(place);
         if *action == FileAction::Metadata {
             if let Some(first) = self.metadata.insert(path.to_owned(), line) {
-                self.twice(path, first, place, context);
+                self.twice(path, &first, place, context);
             }
             return;
         }
@@ -287,7 +289,7 @@ impl Seen {
             None => {}
             // Removing first and then making it anew is a clean start.
             Some(("absent", _)) if what != "absent" => {}
-            Some((before, first)) if before == what => self.twice(path, first, place, context),
+            Some((before, first)) if before == what => self.twice(path, &first, place, context),
             Some((before, first)) => {
                 let message = format!("{} is {what} here, but {before} in line {first}", quoted(path));
                 context.report(place, Complaint::error(message).hint("remove one of the two entries"));
@@ -295,7 +297,7 @@ impl Seen {
         }
     }
 
-    fn edited(&self, path: &str, place: &Place, context: &mut Context<'_, '_>) {
+    fn edited(&self, path: &str, place: &Place, context: &mut Context<'_>) {
         let Some((what, first)) = self.whole.get(path) else {
             return;
         };
@@ -305,7 +307,7 @@ impl Seen {
         }
     }
 
-    fn twice(&self, path: &str, first: usize, place: &Place, context: &mut Context<'_, '_>) {
+    fn twice(&self, path: &str, first: &LineName, place: &Place, context: &mut Context<'_>) {
         let message = format!("{} is set twice, first in line {first}", quoted(path));
         context.report(place, Complaint::error(message).hint("merge the two entries"));
     }

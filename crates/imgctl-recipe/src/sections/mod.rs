@@ -6,20 +6,23 @@ mod reset;
 mod services;
 mod users;
 
-use crate::HostFiles;
+use std::path::{Path, PathBuf};
+
 use crate::fields::Fields;
+use crate::files::LocalFiles;
 use crate::finding::{Complaint, Findings, Place};
 use crate::plan::{Plan, Sourced};
+use crate::source_map::LineName;
 
 /// What every section works with.
-struct Context<'c, 's> {
-    findings: &'c mut Findings<'s>,
-    host: &'c dyn HostFiles,
+struct Context<'c> {
+    findings: &'c mut Findings,
+    files: &'c mut LocalFiles<'c>,
     /// How many regular expressions were compiled.
     expressions: usize,
 }
 
-impl Context<'_, '_> {
+impl Context<'_> {
     fn sourced<T>(&self, value: T, place: &Place) -> Sourced<T> {
         let origin = self.findings.source.origin(place);
         Sourced { value, origin }
@@ -30,16 +33,21 @@ impl Context<'_, '_> {
     }
 
     /// The line a place begins in, for messages about two places.
-    fn line(&self, place: &Place) -> usize {
-        self.findings.source.line_column(place.span.start).0
+    fn line(&self, place: &Place) -> LineName {
+        self.findings.source.line(place.span.start)
+    }
+
+    /// A local path as the file means it that it stands in.
+    fn local_path(&self, text: &str, place: &Place) -> PathBuf {
+        self.findings.source.file_at(place.span.start).beside(Path::new(text))
     }
 }
 
 /// Makes the plan; it is only good when no finding is an error.
-pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings<'_>, host: &dyn HostFiles) -> Plan {
+pub(crate) fn plan<'c>(fields: &Fields<'_>, findings: &'c mut Findings, files: &'c mut LocalFiles<'c>) -> Plan {
     let mut context = Context {
         findings,
-        host,
+        files,
         expressions: 0,
     };
     let metadata = fields.table("metadata");

@@ -12,7 +12,7 @@ use crate::plan::{
 /// The highest level that zlib has.
 const ZLIB_LEVEL_MAX: u32 = 9;
 
-pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Outputs {
+pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_>) -> Outputs {
     let Some((section, _)) = fields.table("outputs") else {
         return Outputs::default();
     };
@@ -40,7 +40,7 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Out
     outputs
 }
 
-fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_, '_>) -> Option<Sourced<OutputImage>> {
+fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_>) -> Option<Sourced<OutputImage>> {
     let Value::Table(entry) = &item.value else {
         return None;
     };
@@ -68,7 +68,7 @@ fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_
 }
 
 /// A name that says the other format misleads whoever gets the file.
-fn check_extension(path: &str, format: Option<OutputFormat>, place: &Place, context: &mut Context<'_, '_>) {
+fn check_extension(path: &str, format: Option<OutputFormat>, place: &Place, context: &mut Context<'_>) {
     let path = path.to_ascii_lowercase();
     let (is, other) = match format {
         Some(OutputFormat::Raw) if path.ends_with(".qcow2") => ("raw", "qcow2"),
@@ -91,7 +91,7 @@ fn format<'f>(entry: &'f Fields<'_>) -> Option<(OutputFormat, &'f Place)> {
     Some((format, place))
 }
 
-fn compression(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Compression> {
+fn compression(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Compression> {
     let (compression, _) = entry.table("compression")?;
     let kind = match compression.text("type")?.0 {
         "zlib" => CompressionKind::Zlib,
@@ -115,7 +115,7 @@ fn compression(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<Comp
     Some(Compression { kind, level })
 }
 
-fn checksums(defaults: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<ChecksumKind> {
+fn checksums(defaults: &Fields<'_>, context: &mut Context<'_>) -> Vec<ChecksumKind> {
     let mut kinds = Vec::new();
     for (name, place) in defaults.texts("checksums") {
         let kind = match name {

@@ -4,7 +4,7 @@ use super::Context;
 use crate::fields::Fields;
 use crate::plan::{MachineId, Reset, ResetOperation, ResetProfile, Sourced};
 
-pub(super) fn reset(fields: &Fields<'_>, context: &Context<'_, '_>) -> Option<Sourced<Reset>> {
+pub(super) fn reset(fields: &Fields<'_>, context: &Context<'_>) -> Option<Sourced<Reset>> {
     let (section, place) = fields.table("reset")?;
     let profile = match section.text("profile") {
         Some(("none", _)) => ResetProfile::None,

@@ -8,14 +8,17 @@ use crate::finding::Complaint;
 use crate::kinds::full_name;
 use crate::plan::{Services, Sourced};
 
-pub(super) fn services(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Services {
+pub(super) fn services(fields: &Fields<'_>, context: &mut Context<'_>) -> Services {
     let Some((section, _)) = fields.table("services") else {
         return Services::default();
     };
     let enable = units(section, "enable", context);
     let disable = units(section, "disable", context);
     let mask = units(section, "mask", context);
-    let enabled: BTreeMap<_, _> = enable.iter().map(|unit| (&unit.value, unit.origin.line)).collect();
+    let lines = section
+        .texts("enable")
+        .map(|(name, place)| (full_name(name), context.line(place)));
+    let enabled: BTreeMap<_, _> = lines.collect();
     for list in ["disable", "mask"] {
         for (name, place) in section.texts(list) {
             let unit = full_name(name);
@@ -28,7 +31,7 @@ pub(super) fn services(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Se
     Services { enable, disable, mask }
 }
 
-fn units(section: &Fields<'_>, list: &str, context: &mut Context<'_, '_>) -> Vec<Sourced<String>> {
+fn units(section: &Fields<'_>, list: &str, context: &mut Context<'_>) -> Vec<Sourced<String>> {
     let mut units = Vec::new();
     let mut seen = BTreeMap::new();
     for (name, place) in section.texts(list) {

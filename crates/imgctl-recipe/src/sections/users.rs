@@ -7,7 +7,7 @@ use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::plan::{Sourced, User};
 
-pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<Sourced<User>> {
+pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<User>> {
     let mut users = Vec::new();
     let mut seen = BTreeMap::new();
     for (entry, place) in fields.tables("users") {
@@ -31,7 +31,7 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<S
     users
 }
 
-fn keys(entry: &Fields<'_>, context: &mut Context<'_, '_>) -> Vec<String> {
+fn keys(entry: &Fields<'_>, context: &mut Context<'_>) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();
     let mut seen = BTreeMap::new();
     for (key, place) in entry.texts("ssh_authorized_keys") {

@@ -4,15 +4,17 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use imgctl_recipe::{Outcome, RecipeSource, Severity, read};
+use imgctl_recipe::{Outcome, RecipeSource, Settings, Severity, read};
 
-use crate::{Folder, compare, files};
+use crate::host::Folder;
+use crate::{compare, files};
 
 /// Findings as text: place, message, what is marked, key path, hint.
-fn shown(outcome: &Outcome, text: &[u8]) -> String {
+fn shown(outcome: &Outcome) -> String {
     let mut out = String::new();
     for finding in &outcome.findings {
-        let marked = String::from_utf8_lossy(text.get(finding.span.clone()).expect("a span is inside the text"));
+        let text = outcome.sources.text_of(&finding.origin);
+        let marked = text.get(finding.span.clone()).expect("a span is inside the text");
         writeln!(out, "{finding}").unwrap();
         writeln!(out, "    at {:?}, key {:?}", marked, finding.origin.key).unwrap();
         if let Some(hint) = &finding.hint {
@@ -31,18 +33,22 @@ fn findings_are_as_stored() {
     for path in &cases {
         let text = fs::read(path).unwrap();
         let name = Path::new(path.file_name().unwrap());
-        let outcome = read(RecipeSource { name, text: &text }, &Folder(folder.clone()));
+        let outcome = read(
+            RecipeSource { name, text: &text },
+            &Settings::default(),
+            &Folder::new(&folder),
+        );
         let errors = outcome
             .findings
             .iter()
             .filter(|finding| finding.severity == Severity::Error)
             .count();
-        assert_eq!(outcome.plan.is_none(), errors > 0, "{}", path.display());
+        assert_eq!(outcome.recipe.is_none(), errors > 0, "{}", path.display());
         assert!(!outcome.findings.is_empty(), "{} has no finding", path.display());
         for finding in &outcome.findings {
             check_style(&finding.message);
         }
-        if let Err(difference) = compare(&path.with_extension("findings"), &shown(&outcome, &text)) {
+        if let Err(difference) = compare(&path.with_extension("findings"), &shown(&outcome)) {
             failures.push(difference);
         }
     }

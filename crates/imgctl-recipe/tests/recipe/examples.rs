@@ -3,23 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgctl_recipe::{Content, FileAction, MachineId, Plan, Principal, RecipeSource, ResetOperation, read};
+use imgctl_recipe::{
+    Content, FileAction, GuestFacts, MachineId, Plan, Principal, RecipeSource, ResetOperation, Settings, read,
+};
 
-use crate::{Folder, files, repository};
+use crate::host::Folder;
+use crate::{files, repository};
 
 fn plan_of(path: &Path) -> Plan {
     let text = fs::read(path).unwrap();
-    let folder = Folder(path.parent().unwrap().to_path_buf());
     let outcome = read(
         RecipeSource {
             name: path,
             text: &text,
         },
-        &folder,
+        &Settings::default(),
+        &Folder::new("/"),
     );
     let findings: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
-    outcome.plan.expect("no finding, so a plan")
+    let recipe = outcome.recipe.expect("no finding, so a recipe");
+    recipe
+        .plan(&GuestFacts::default())
+        .expect("nothing depends on the guest")
 }
 
 #[test]

@@ -1,21 +1,29 @@
 //! Any bytes end in findings or a plan, in time and without a panic.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
-use imgctl_recipe::{HostFileError, HostFiles, MAX_RECIPE_BYTES, Outcome, RecipeSource, Severity, read};
+use imgctl_recipe::{Host, HostFileError, MAX_RECIPE_BYTES, Outcome, RecipeSource, Settings, Severity, read};
 use proptest::prelude::*;
 
 /// Has every file but one.
 #[derive(Debug)]
 struct Fake;
 
-impl HostFiles for Fake {
-    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError> {
+impl Host for Fake {
+    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
         match path.ends_with("missing") {
             true => Err(HostFileError::NotFound),
-            false => Ok(path.to_path_buf()),
+            false => Ok(()),
         }
+    }
+
+    fn read_file(&self, path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+        self.check_file(path).map(|()| b"a: ${{ vars.a }}\n".to_vec())
+    }
+
+    fn variable(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "SET").then(|| b"value".to_vec())
     }
 }
 
@@ -25,16 +33,17 @@ fn outcome(text: &[u8]) -> Outcome {
             name: Path::new("r.yaml"),
             text,
         },
+        &Settings::default(),
         &Fake,
     );
     let failed = outcome
         .findings
         .iter()
         .any(|finding| finding.severity == Severity::Error);
-    assert_eq!(outcome.plan.is_none(), failed);
+    assert_eq!(outcome.recipe.is_none(), failed);
     assert!(outcome.findings.len() <= 1001);
-    assert!(outcome.findings.is_sorted_by_key(|finding| finding.span.start));
     for finding in &outcome.findings {
+        let text = outcome.sources.text_of(&finding.origin);
         assert!(text.get(finding.span.clone()).is_some(), "{finding}");
         assert!(finding.origin.line >= 1 && finding.origin.column >= 1, "{finding}");
         assert!(!finding.message.is_empty() && finding.message.len() < 2000, "{finding}");
@@ -52,7 +61,7 @@ fn refused_in_time(name: &str, head: &str, unit: &str, tail: &str) {
         let started = Instant::now();
         let outcome = outcome(text.as_bytes());
         let took = started.elapsed();
-        assert!(outcome.plan.is_none(), "{name} gave a plan");
+        assert!(outcome.recipe.is_none(), "{name} gave a plan");
         // Beside other tests on a busy machine.
         assert!(took < Duration::from_secs(5), "{name} with {size} bytes took {took:?}");
     }
@@ -124,7 +133,7 @@ fn different_keys_and_units_in_great_number_are_refused_in_time() {
     let units = format!("{HEAD}services: {{ enable: [{list}], mask: [{list}] }}\n");
     for text in [keys, units] {
         let started = Instant::now();
-        assert!(outcome(text.as_bytes()).plan.is_none());
+        assert!(outcome(text.as_bytes()).recipe.is_none());
         assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     }
 }

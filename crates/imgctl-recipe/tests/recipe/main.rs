@@ -4,34 +4,15 @@
 
 mod cases;
 mod examples;
+mod host;
 mod hostile;
 mod reference;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgctl_recipe::{HostFileError, HostFiles};
-
 /// Set to write expected files anew instead of comparing with them.
 const BLESS: &str = "IMGCTL_BLESS";
-
-/// A folder with sources, as the command line would look them up.
-#[derive(Debug)]
-struct Folder(PathBuf);
-
-impl HostFiles for Folder {
-    fn source_file(&self, path: &Path) -> Result<PathBuf, HostFileError> {
-        let path = self.0.join(path);
-        let metadata = fs::metadata(&path)?;
-        if metadata.is_dir() {
-            return Err(HostFileError::IsADirectory);
-        }
-        if !metadata.is_file() {
-            return Err(HostFileError::NotAFile);
-        }
-        Ok(path)
-    }
-}
 
 /// Compares with a stored file, or stores it.
 fn compare(path: &Path, actual: &str) -> Result<(), String> {

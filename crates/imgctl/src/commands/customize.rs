@@ -3,12 +3,12 @@
 use super::output::FormArgs;
 use super::{InputArgs, summary};
 use crate::command_error::{CommandError, CommandResult};
-use crate::commands::recipe::ReadRecipe;
+use crate::commands::recipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
 use imgctl_core::{CustomizeOptions, OutputOptions, Receipt};
-use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Plan};
+use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe, Settings};
 use std::env;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -105,7 +105,13 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
 
 fn run(ui: &Ui, options: &CustomizeOptions) -> CommandResult<Receipt> {
     let progress = Progress::new(ui);
-    Ok(imgctl_core::customize(options, &|event| progress.event(event))?)
+    let result = imgctl_core::customize(options, &|event| progress.event(event));
+    result.map_err(|error| {
+        if let Some(recipe) = &options.recipe {
+            recipe::tell(ui, &recipe.sources(), error.findings());
+        }
+        error.into()
+    })
 }
 
 /// Everything that can be found wrong before the image is opened.
@@ -115,13 +121,14 @@ fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
             .hint("`source:` in recipes is not supported yet; name the base image: imgctl customize BASE …")
     })?;
     let reference_time = reference_time()?;
-    let plan = match &args.recipe {
-        Some(path) => ReadRecipe::open(path)?.into_plan(ui, path)?,
-        None => Plan::default(),
-    };
+    let read = |path: &PathBuf| recipe::read_right(ui, path, &Settings::default());
+    let recipe = args.recipe.as_ref().map(read).transpose()?;
     let output = match args.dry_run {
         true => None,
-        false => Some(output(ui, &args.output, &plan.outputs)?),
+        false => {
+            let outputs = recipe.as_ref().map(Recipe::outputs).cloned().unwrap_or_default();
+            Some(output(ui, &args.output, &outputs)?)
+        }
     };
     check_paths(args, &base, output.as_ref())?;
     let cancel = interrupt::cancel_flag()
@@ -129,7 +136,7 @@ fn options(ui: &Ui, args: &CustomizeArgs) -> CommandResult<CustomizeOptions> {
     Ok(CustomizeOptions {
         base,
         input: args.input.options(),
-        plan,
+        recipe,
         // Of an overlay nobody expects that it takes as long as reading its base.
         digest_base: !args.output.thin || args.json || args.receipt.is_some(),
         output,

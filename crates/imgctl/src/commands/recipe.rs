@@ -2,10 +2,10 @@
 
 use crate::command_error::{CommandError, CommandResult};
 use crate::diagnostics;
-use crate::host_files::{self, RecipeFolder};
+use crate::host_files::{self, LocalHost};
 use crate::ui::Ui;
 use clap::{Args, Subcommand};
-use imgctl_recipe::{Finding, Plan, RecipeSource, Severity};
+use imgctl_recipe::{Finding, Outcome, Recipe, RecipeSource, Settings, Severity, Sources};
 use serde::Serialize;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -35,43 +35,31 @@ pub(crate) struct CheckArgs {
     json: bool,
 }
 
-/// A recipe that was read, right or wrong.
-#[derive(Debug)]
-pub(crate) struct ReadRecipe {
-    text: String,
-    findings: Vec<Finding>,
-    plan: Option<Plan>,
+/// Reads a recipe, right or wrong, and all it is made of.
+fn read(path: &Path, settings: &Settings) -> CommandResult<Outcome> {
+    let bytes = host_files::read_recipe(path)?;
+    let source = RecipeSource {
+        name: path,
+        text: &bytes,
+    };
+    Ok(imgctl_recipe::read(source, settings, &LocalHost))
 }
 
-impl ReadRecipe {
-    pub(crate) fn open(path: &Path) -> CommandResult<Self> {
-        let bytes = host_files::read_recipe(path)?;
-        let source = RecipeSource {
-            name: path,
-            text: &bytes,
-        };
-        let outcome = imgctl_recipe::read(source, &RecipeFolder::of(path));
-        // Findings speak of the text only as far as it is UTF-8.
-        let text = bytes
-            .utf8_chunks()
-            .next()
-            .map_or_else(String::new, |chunk| chunk.valid().to_owned());
-        Ok(Self {
-            text,
-            findings: outcome.findings,
-            plan: outcome.plan,
-        })
-    }
+/// Reads a recipe and tells the user what is to say about it.
+pub(crate) fn read_right(ui: &Ui, path: &Path, settings: &Settings) -> CommandResult<Recipe> {
+    let outcome = read(path, settings)?;
+    tell(ui, &outcome.sources, &outcome.findings);
+    let count = Count::of(&outcome.findings);
+    outcome
+        .recipe
+        .filter(|_| count.errors == 0)
+        .ok_or_else(|| CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error"))))
+}
 
-    /// The plan, after telling the user what is to say about it.
-    pub(crate) fn into_plan(self, ui: &Ui, path: &Path) -> CommandResult<Plan> {
-        if !self.findings.is_empty() {
-            ui.status(format_args!("{}\n", diagnostics::draw(&self.text, &self.findings)));
-        }
-        let count = Count::of(&self.findings);
-        self.plan
-            .filter(|_| count.errors == 0)
-            .ok_or_else(|| CommandError::usage(format!("{} has {}", path.display(), plural(count.errors, "error"))))
+/// Draws findings on standard error.
+pub(crate) fn tell(ui: &Ui, sources: &Sources, findings: &[Finding]) {
+    if !findings.is_empty() {
+        ui.status(format_args!("{}\n", diagnostics::draw(sources, findings)));
     }
 }
 
@@ -79,7 +67,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     let mut recipes = Vec::new();
     let mut unreadable = None;
     for path in &args.files {
-        match ReadRecipe::open(path) {
+        match read(path, &Settings::default()) {
             Ok(recipe) => recipes.push(recipe),
             // The others are checked all the same.
             Err(error) => {
@@ -118,10 +106,10 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     Ok(())
 }
 
-fn print_findings(ui: &Ui, recipes: &[ReadRecipe]) -> CommandResult {
+fn print_findings(ui: &Ui, recipes: &[Outcome]) -> CommandResult {
     let mut out = ui.styled_data();
     for recipe in recipes.iter().filter(|recipe| !recipe.findings.is_empty()) {
-        let drawn = diagnostics::draw(&recipe.text, &recipe.findings);
+        let drawn = diagnostics::draw(&recipe.sources, &recipe.findings);
         writeln!(out, "{drawn}\n").map_err(CommandError::stdout)?;
     }
     out.flush().map_err(CommandError::stdout)
@@ -165,7 +153,7 @@ struct FindingRecord<'r> {
 }
 
 impl<'r> Findings<'r> {
-    fn new(count: Count, recipes: &'r [ReadRecipe]) -> Self {
+    fn new(count: Count, recipes: &'r [Outcome]) -> Self {
         let findings = recipes.iter().flat_map(|recipe| &recipe.findings);
         Self {
             errors: count.errors,
