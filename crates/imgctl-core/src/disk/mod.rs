@@ -4,7 +4,7 @@ mod assemble;
 mod engine;
 mod inspect;
 
-pub(crate) use assemble::{Assembly, MountPoint, assemble};
+pub(crate) use assemble::{Assembly, MountPoint, assemble, matches as names_partition};
 pub(crate) use engine::{Access, open as open_filesystem};
 pub(crate) use inspect::{inspect_image, mount_records};
 

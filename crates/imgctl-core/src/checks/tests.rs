@@ -1,0 +1,1 @@
+//! Every check passes on a suitable guest and fails after one edit.
