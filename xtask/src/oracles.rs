@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use imgctl_testkit::mount::{Access, Mount};
 use imgctl_testkit::oracle::{self, FIXTURE_PROGRAMS, PROGRAMS, Partition};
-use imgctl_testkit::{boot, debian13, fixture, is_root};
+use imgctl_testkit::{boot, debian13, fixture, is_root, json_schema};
 
 use crate::say;
 
@@ -44,6 +44,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         install(&missing)?;
         missing = missing_packages();
     }
+    if arguments.install {
+        json_schema::install()?;
+    }
     let programs = programs();
     let packages: BTreeSet<&str> = programs.iter().map(|(_, package)| *package).chain(["ovmf"]).collect();
     for package in packages {
@@ -66,6 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     for (name, finding) in [
         ("kernel, ext4", kernel_mounts_ext4()),
+        ("JSON schema", schema_validator()),
         ("Debian 13", newer_programs(arguments.debian13)),
         ("fixtures", Ok(fixtures())),
     ] {
@@ -219,6 +223,16 @@ fn kernel_mounts_ext4() -> Result<String> {
         "{} mounts partitions by losetup --offset{lacks}",
         release.trim()
     ))
+}
+
+/// The validator of JSON schemas, which is no package of Debian.
+fn schema_validator() -> Result<String> {
+    ensure!(
+        json_schema::is_installed(),
+        "check-jsonschema is not installed (cargo xtask oracles --install)"
+    );
+    let output = json_schema::check(&["--version"], [])?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// The versions of Debian 13's programs.

@@ -8,7 +8,9 @@ use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CheckRecord, CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, checks, steps, verify};
+use crate::{
+    CheckRecord, CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, checks, steps, unsupported, verify,
+};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_recipe::{Plan, Recipe};
 use imgctl_vfs::{Timestamp, Tree};
@@ -22,6 +24,9 @@ const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 ///
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
+    if let Some(recipe) = &options.recipe {
+        unsupported::refuse(recipe.unsupported())?;
+    }
     let mut run = Run::new(options, on_event);
     run.stages.begin(Stage::Open)?;
     let base = BaseImage::open(&options.base, &options.input)?;
@@ -159,9 +164,11 @@ impl<'a> Run<'a> {
         let Some(recipe) = &self.options.recipe else {
             return Ok(Plan::default());
         };
-        recipe.plan(&facts(guest.tree())).map_err(|findings| {
+        let plan = recipe.plan(&facts(guest.tree())).map_err(|findings| {
             Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
-        })
+        })?;
+        unsupported::refuse(&plan.unsupported)?;
+        Ok(plan)
     }
 
     fn apply(&self, plan: &Plan, guest: &mut Guest) -> Result<()> {

@@ -29,6 +29,7 @@ mod stages;
 pub mod steps;
 #[cfg(test)]
 mod testing;
+mod unsupported;
 mod verify;
 
 pub use checks::{CheckRecord, Verification, VerifyOptions, verify};

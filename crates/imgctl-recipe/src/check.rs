@@ -1,12 +1,15 @@
 //! Holds a tree of nodes against the table of keys; what comes out has only known keys and values of the right shape.
 
+mod rules;
+mod union;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Findings, Place, is_harmful, quoted};
 use crate::kinds::{Numbers, TextKind, listed, mode_bits, nearest};
 use crate::node::{Node, NodeKind, Resolved, Scalar};
-use crate::schema::{Key, RECIPE, Shape, Table};
+use crate::schema::{RECIPE, Shape, State, Table};
 
 /// Checks a whole recipe.
 pub(crate) fn check<'n>(root: &'n Node, findings: &mut Findings) -> Fields<'n> {
@@ -42,8 +45,21 @@ impl Checker<'_> {
                 (Shape::Always(only, why), NodeKind::Scalar(scalar)) => self.always(scalar, *only, why, &place),
                 (Shape::Integer(low, high), NodeKind::Scalar(scalar)) => self.integer(scalar, *low, *high, &place),
                 (Shape::Table(table), NodeKind::Mapping(_)) => self.table(node, table, &place),
-                (Shape::List(item), NodeKind::Sequence(nodes)) => self.list(nodes, item, &place, example),
-                (Shape::Map(names, values), NodeKind::Mapping(entries)) => self.map(entries, names, values, &place),
+                (Shape::Union(union), NodeKind::Mapping(entries)) => self.union(node, entries, union, &place),
+                (Shape::List(item) | Shape::OneOrMore(item), NodeKind::Sequence(nodes)) => {
+                    self.list(nodes, item, &place, example)
+                }
+                (Shape::OneOrMore(item), NodeKind::Scalar(_)) => {
+                    let only = self.value(node, item, place.clone(), example);
+                    Value::List(vec![only])
+                }
+                (Shape::Either(first, second), kind) => {
+                    return self.either(node, kind, [first, second], place, example);
+                }
+                (Shape::Map(names, values), NodeKind::Mapping(entries)) => {
+                    self.map(entries, names, values, &place, example)
+                }
+                (Shape::Any, _) => self.any(node, &place),
                 _ => self.wrong_shape(node, shape, &place, example),
             },
         };
@@ -56,9 +72,7 @@ impl Checker<'_> {
         let found = node.describe();
         let complaint = Complaint::error(format!("{} must be {expected}, but is {found}", subject(&place.key)));
         let complaint = match (shape, &node.kind) {
-            (Shape::List(item), NodeKind::Scalar(scalar))
-                if matches!(**item, Shape::Text(_) | Shape::Choice(_)) && scalar.resolve() == Resolved::Text =>
-            {
+            (Shape::List(item), NodeKind::Scalar(scalar)) if item.is_scalar() && scalar.resolve() == Resolved::Text => {
                 complaint.hint(format!("write `{key}: [{}]`", quoted(&scalar.text).trim_matches('`')))
             }
             _ if found == "empty" => complaint.hint(format!("remove {} or give it a value", quoted(key))),
@@ -96,12 +110,6 @@ impl Checker<'_> {
                     fields.mark_incomplete();
                     meant.extend(self.unknown(name, table, &key_place));
                 }
-                Some(Key {
-                    shape: Shape::Later, ..
-                }) => {
-                    fields.mark_incomplete();
-                    self.later(name, table, &key_place);
-                }
                 Some(known) => {
                     let span = if value.span.is_empty() {
                         key.span.clone()
@@ -109,11 +117,15 @@ impl Checker<'_> {
                         value.span.clone()
                     };
                     let value = self.value(value, &known.shape, Place { span, key: path }, known.example);
+                    if asks_more(known.state, &value.value) {
+                        fields.mark_later(key_place.clone());
+                    }
                     fields.insert(known.name, key_place, value);
                 }
             }
         }
         self.missing(table, &fields, &meant, place);
+        self.rules(table, &fields, place);
         Value::Table(fields)
     }
 
@@ -187,17 +199,6 @@ impl Checker<'_> {
         meant
     }
 
-    fn later(&mut self, name: &str, table: &Table, place: &Place) {
-        let inside = match table.path {
-            "" => String::new(),
-            path => format!(" in `{path}`"),
-        };
-        self.findings.push(
-            place,
-            Complaint::error(format!("`{name}` is not supported yet{inside}")).hint("remove it for now"),
-        );
-    }
-
     fn missing(&mut self, table: &Table, fields: &Fields<'_>, meant: &BTreeSet<&str>, place: &Place) {
         for key in table.keys {
             if !key.required || fields.has(key.name) || meant.contains(key.name) {
@@ -227,47 +228,93 @@ impl Checker<'_> {
         Value::List(checked.collect())
     }
 
+    /// `place` is that of the whole mapping.
     fn map<'n>(
         &mut self,
         entries: &'n [(Node, Node)],
         names: &'static TextKind,
-        values: &'static TextKind,
+        values: &'static Shape,
         place: &Place,
+        example: &str,
     ) -> Value<'n> {
         let mut seen = BTreeMap::new();
+        let mut checked = Vec::new();
         for (key, value) in entries {
             let Some(name) = self.key_name(key, place, &mut seen) else {
                 continue;
             };
             let path = join(&place.key, name);
             if let Err(complaint) = (names.check)(name) {
-                let span = key.span.clone();
-                self.findings.push(
-                    &Place {
-                        span,
-                        key: path.clone(),
-                    },
-                    complaint,
-                );
+                let (span, key) = (key.span.clone(), path.clone());
+                self.findings.push(&Place { span, key }, complaint);
             }
             let span = if value.span.is_empty() {
                 key.span.clone()
             } else {
                 value.span.clone()
             };
-            let place = Place { span, key: path };
-            match &value.kind {
-                NodeKind::Scalar(scalar) => drop(self.text(scalar, values, &place, "")),
-                NodeKind::Refused => {}
-                _ => {
-                    let found = value.describe();
-                    let message = format!("{} must be {}, but is {found}", subject(&place.key), values.what);
-                    self.findings.push(&place, Complaint::error(message));
+            let inner = Place { span, key: path };
+            let nested = matches!(values, Shape::Map(..) | Shape::Table(_));
+            if nested && matches!(value.kind, NodeKind::Scalar(_) | NodeKind::Sequence(_)) {
+                let (expected, found) = (values.expected(), value.describe());
+                let message = format!("{} must be {expected}, but is {found}", quoted(name));
+                let hint = format!("for example `{}: {example}`", last_key(&place.key));
+                self.findings.push(&inner, Complaint::error(message).hint(hint));
+                continue;
+            }
+            checked.push((name, self.value(value, values, inner, "")));
+        }
+        Value::Map(checked)
+    }
+
+    fn either<'n>(
+        &mut self,
+        node: &'n Node,
+        kind: &NodeKind,
+        [first, second]: [&'static Shape; 2],
+        place: Place,
+        example: &str,
+    ) -> Checked<'n> {
+        let NodeKind::Scalar(scalar) = kind else {
+            return self.value(node, second, place, example);
+        };
+        match first {
+            Shape::Choice(choices) if !choices.contains(&scalar.text.as_str()) => {
+                let message = format!(
+                    "{} must be {} or {}, but is {}",
+                    subject(&place.key),
+                    listed(choices.iter().copied()),
+                    second.expected(),
+                    quoted(&scalar.text)
+                );
+                self.findings.push(&place, Complaint::error(message));
+                let value = Value::Invalid;
+                Checked { place, value }
+            }
+            _ => self.value(node, first, place, example),
+        }
+    }
+
+    /// Nothing is known about it, but that its own keys differ.
+    fn any<'n>(&mut self, node: &'n Node, place: &Place) -> Value<'n> {
+        match &node.kind {
+            NodeKind::Mapping(entries) => {
+                let mut seen = BTreeMap::new();
+                for (key, value) in entries {
+                    if let Some(name) = self.key_name(key, place, &mut seen) {
+                        let (span, key) = (value.span.clone(), join(&place.key, name));
+                        self.any(value, &Place { span, key });
+                    }
                 }
             }
+            NodeKind::Sequence(items) => {
+                for item in items {
+                    self.any(item, place);
+                }
+            }
+            NodeKind::Scalar(_) | NodeKind::Refused => {}
         }
-        // Nothing reads it yet.
-        Value::Invalid
+        Value::Any
     }
 
     fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {
@@ -358,8 +405,8 @@ impl Checker<'_> {
         value
     }
 
-    fn integer<'n>(&mut self, scalar: &Scalar, low: u32, high: u32, place: &Place) -> Value<'n> {
-        let parsed = scalar.text.parse::<u32>().ok();
+    fn integer<'n>(&mut self, scalar: &Scalar, low: u64, high: u64, place: &Place) -> Value<'n> {
+        let parsed = scalar.text.parse::<u64>().ok();
         let found = match scalar.resolve() {
             Resolved::Null => "empty".into(),
             Resolved::Integer => match parsed {
@@ -370,7 +417,8 @@ impl Checker<'_> {
             _ => quoted(&scalar.text),
         };
         let what = subject(&place.key);
-        let complaint = Complaint::error(format!("{what} must be a number from {low} to {high}, but is {found}"));
+        let expected = Shape::Integer(low, high).expected();
+        let complaint = Complaint::error(format!("{what} must be {expected}, but is {found}"));
         let key = last_key(&place.key);
         self.findings.push(
             place,
@@ -404,6 +452,8 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
     match resolved {
         Resolved::Text => None,
         Resolved::Integer if numbers == Numbers::Accept && text.bytes().all(|b| b.is_ascii_digit()) => None,
+        Resolved::Integer if numbers == Numbers::Whole => None,
+        _ if numbers == Numbers::Check && is_number => None,
         _ if numbers == Numbers::Accept && is_number => {
             let message = format!("{} must be {what}, but is {}", subject(&place.key), quoted(text));
             Some(Complaint::error(message).hint("a number is written in decimal, without sign and leading zeros"))
@@ -434,17 +484,39 @@ fn surprise(scalar: &Scalar, what: &str, numbers: Numbers, place: &Place, exampl
 /// The table that has a key of this name, for one that stands in the wrong place.
 fn home_of(name: &str, table: &'static Table) -> Option<&'static str> {
     table.keys.iter().find_map(|key| {
-        let inner = key.shape.inner()?;
-        if inner.key(name).is_some_and(|key| !matches!(key.shape, Shape::Later)) {
-            return Some(inner.path);
-        }
-        home_of(name, inner)
+        let mut tables = key.shape.tables().into_iter();
+        tables.find_map(|inner| match inner.key(name) {
+            Some(_) => Some(inner.path),
+            None => home_of(name, inner),
+        })
     })
+}
+
+/// Whether a value asks for something that cannot be done yet.
+fn asks_more(state: State, value: &Value<'_>) -> bool {
+    let empty = match value {
+        Value::List(items) => items.is_empty(),
+        Value::Map(entries) => entries.is_empty(),
+        Value::Table(fields) => fields.is_empty(),
+        _ => false,
+    };
+    match state {
+        State::Supported => false,
+        State::Later => !empty,
+        State::LaterBut(known) => match value {
+            Value::Text(text) => *text != known,
+            Value::Boolean(value) => value.to_string() != known,
+            _ => !empty,
+        },
+    }
 }
 
 fn join(parent: &str, name: &str) -> String {
     // Whole names only: a key of the language is short.
-    let name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
+    let mut name: String = name.chars().filter(|c| !is_harmful(*c)).take(64).collect();
+    if name.contains(['.', '[', ']', '"']) {
+        name = format!("\"{}\"", name.replace('"', ""));
+    }
     match parent {
         "" => name,
         _ => format!("{parent}.{name}"),
@@ -453,8 +525,15 @@ fn join(parent: &str, name: &str) -> String {
 
 /// The key at the end of a path, without an index.
 fn last_key(path: &str) -> &str {
-    let path = path.rsplit_once('.').map_or(path, |(_, last)| last);
-    path.split_once('[').map_or(path, |(key, _)| key)
+    let path = path.rfind(['"', ']']).map_or(path, |at| match path.get(at..) {
+        // An index, or a key in quotes.
+        Some("]") => path.rsplit_once('[').map_or(path, |(key, _)| key),
+        _ => path,
+    });
+    if let Some(quoted) = path.strip_suffix('"') {
+        return quoted.rsplit_once('"').map_or(quoted, |(_, key)| key);
+    }
+    path.rsplit_once('.').map_or(path, |(_, last)| last)
 }
 
 /// How a message names the value at a path.
@@ -466,98 +545,4 @@ fn subject(path: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-    use crate::source_map::SourceMap;
-    use crate::{Host, HostFileError, RecipeSource, Settings, reader};
-
-    #[derive(Debug)]
-    struct AnyFile;
-
-    impl Host for AnyFile {
-        fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
-            Ok(())
-        }
-
-        fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-            Ok(Vec::new())
-        }
-
-        fn variable(&self, _name: &str) -> Option<Vec<u8>> {
-            None
-        }
-    }
-
-    fn every_table(table: &'static Table, visit: &mut dyn FnMut(&'static Table)) {
-        visit(table);
-        for inner in table.keys.iter().filter_map(|key| key.shape.inner()) {
-            every_table(inner, visit);
-        }
-    }
-
-    #[test]
-    fn every_key_is_documented_and_its_example_is_valid() {
-        let mut keys = 0;
-        every_table(&RECIPE, &mut |table| {
-            for key in table.keys {
-                let name = format!("{}.{}", table.path, key.name);
-                assert!(key.about.ends_with('.'), "{name}: what does it do?");
-                if matches!(key.shape, Shape::Later) {
-                    continue;
-                }
-                assert!(!key.example.is_empty() && !key.default.is_empty(), "{name}");
-                // An ellipsis stands for something that nobody should copy.
-                if key.example.contains('…') {
-                    continue;
-                }
-                let text = format!("{}: {}\n", key.name, key.example);
-                let mut findings = Findings::new(SourceMap::new(Path::new("example"), text));
-                let file = findings.source.recipe().clone();
-                let root = reader::read(&file, &mut findings).expect(&name);
-                let NodeKind::Mapping(entries) = &root.kind else {
-                    panic!("{name}");
-                };
-                let place = Place {
-                    span: 0..0,
-                    key: key.name.into(),
-                };
-                let mut checker = Checker {
-                    findings: &mut findings,
-                };
-                checker.value(&entries[0].1, &key.shape, place, key.example);
-                assert_eq!(findings.take_sorted(), [], "{name}");
-                keys += 1;
-            }
-        });
-        assert!(keys > 40, "{keys}");
-    }
-
-    #[test]
-    fn no_key_has_the_name_of_another_as_its_own() {
-        every_table(&RECIPE, &mut |table| {
-            let mut names = BTreeSet::new();
-            for key in table.keys {
-                assert!(names.insert(key.name), "{}.{} is there twice", table.path, key.name);
-            }
-            for also in table.keys.iter().flat_map(|key| key.also) {
-                assert!(!names.contains(also), "{}: `{also}` is a key itself", table.path);
-            }
-        });
-    }
-
-    #[test]
-    fn the_examples_of_tables_check_clean() {
-        every_table(&RECIPE, &mut |table| {
-            let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{}", table.example);
-            let source = RecipeSource {
-                name: Path::new("example"),
-                text: text.as_bytes(),
-            };
-            let outcome = crate::read(source, &Settings::default(), &AnyFile);
-            assert_eq!(outcome.findings, [], "{}", table.path);
-            assert!(outcome.recipe.is_some());
-        });
-    }
-}
+mod tests;

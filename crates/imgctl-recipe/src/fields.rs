@@ -16,11 +16,26 @@ pub(crate) struct Checked<'n> {
 pub(crate) enum Value<'n> {
     Text(&'n str),
     Boolean(bool),
-    Integer(u32),
+    Integer(u64),
     List(Vec<Checked<'n>>),
     Table(Fields<'n>),
+    /// Names of the recipe's own with their values.
+    Map(Vec<(&'n str, Checked<'n>)>),
+    /// Something that nothing reads yet.
+    Any,
     /// A finding was made; nothing more is known.
     Invalid,
+}
+
+impl Checked<'_> {
+    fn later<'s>(&'s self, places: &mut Vec<&'s Place>) {
+        match &self.value {
+            Value::Table(fields) => places.extend(fields.later()),
+            Value::List(items) => items.iter().for_each(|item| item.later(places)),
+            Value::Map(entries) => entries.iter().for_each(|(_, value)| value.later(places)),
+            _ => {}
+        }
+    }
 }
 
 /// The keys of a table that are there.
@@ -29,6 +44,8 @@ pub(crate) struct Fields<'n> {
     entries: BTreeMap<&'static str, (Place, Checked<'n>)>,
     /// Whether there were keys that are not known, not supported or not readable.
     incomplete: bool,
+    /// Keys that cannot be carried out yet.
+    later: Vec<Place>,
 }
 
 impl<'n> Fields<'n> {
@@ -38,6 +55,26 @@ impl<'n> Fields<'n> {
 
     pub(crate) fn mark_incomplete(&mut self) {
         self.incomplete = true;
+    }
+
+    pub(crate) fn mark_later(&mut self, place: Place) {
+        self.later.push(place);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty() && !self.incomplete
+    }
+
+    /// The places of all keys that cannot be carried out yet, here and inside; of nested ones the outermost.
+    pub(crate) fn later(&self) -> Vec<&Place> {
+        let mut places: Vec<&Place> = self.later.iter().collect();
+        for (key, value) in self.entries.values() {
+            if !self.later.iter().any(|later| later.key == key.key) {
+                value.later(&mut places);
+            }
+        }
+        places.sort_by_key(|place| place.span.start);
+        places
     }
 
     /// Whether the key is there, with a valid value or not.
@@ -76,7 +113,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(crate) fn integer(&self, key: &str) -> Option<(u32, &Place)> {
+    pub(crate) fn integer(&self, key: &str) -> Option<(u64, &Place)> {
         match self.get(key)? {
             Checked {
                 place,
@@ -94,6 +131,11 @@ impl<'n> Fields<'n> {
             } => Some((fields, place)),
             _ => None,
         }
+    }
+
+    /// Whether the key is there with a list, empty or not.
+    pub(crate) fn is_list(&self, key: &str) -> bool {
+        matches!(self.get(key).map(|checked| &checked.value), Some(Value::List(_)))
     }
 
     /// The items of a list; none without the key.

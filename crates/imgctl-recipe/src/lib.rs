@@ -41,6 +41,7 @@
 //! Deliberately absent: drawing findings (the command line does), and doing what a plan says (`imgctl-core` does).
 
 mod check;
+mod explain;
 mod fields;
 mod files;
 mod finding;
@@ -57,6 +58,7 @@ mod source_map;
 
 use std::path::{Path, PathBuf};
 
+pub use explain::{UnknownKey, explain};
 use files::Files;
 use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
@@ -65,6 +67,7 @@ pub use plan::*;
 use recipe::Inner;
 pub use recipe::{GuestFacts, Recipe, Sources};
 pub use reference::reference;
+pub use schema::json::schema;
 use source_map::SourceMap;
 
 /// The most bytes that one file of a recipe can have; large files belong beside it, named by `source`.

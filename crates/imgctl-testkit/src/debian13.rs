@@ -12,16 +12,10 @@ use crate::oracle;
 /// What the chroot has, besides what that depends on.
 const PACKAGES: &str = "e2fsprogs,xfsprogs";
 
-/// Where it lies: `IMGCTL_ORACLES`, else `target/oracles` of the workspace.
-fn cache() -> PathBuf {
-    let told = std::env::var_os("IMGCTL_ORACLES").map(PathBuf::from);
-    told.unwrap_or_else(|| crate::workspace().join("target/oracles"))
-}
-
 /// Whether the chroot has been built.
 #[must_use]
 pub fn is_built() -> bool {
-    fs::read_to_string(cache().join("debian13.stamp")).is_ok_and(|stamp| stamp == PACKAGES)
+    fs::read_to_string(oracle::cache().join("debian13.stamp")).is_ok_and(|stamp| stamp == PACKAGES)
 }
 
 /// The chroot's folder; it is built now if it is missing (needs mmdebstrap and a Debian mirror; half a minute).
@@ -32,7 +26,7 @@ pub fn is_built() -> bool {
 ///
 /// When it cannot be built.
 pub fn folder() -> Result<PathBuf> {
-    let cache = cache();
+    let cache = oracle::cache();
     fs::create_dir_all(&cache).with_context(|| format!("creating {}", cache.display()))?;
     let cache = cache.canonicalize()?;
     let lock = cache.join(".debian13.lock");

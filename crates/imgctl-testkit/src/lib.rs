@@ -7,6 +7,7 @@ pub mod boot;
 pub mod cli;
 pub mod debian13;
 pub mod fixture;
+pub mod json_schema;
 pub mod mount;
 pub mod oracle;
 pub mod secret;

@@ -31,6 +31,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("openssl", "openssl"),
     ("partx", "util-linux"),
     ("prlimit", "util-linux"),
+    ("python3", "python3-venv"),
     ("qemu-img", "qemu-utils"),
     ("qemu-io", "qemu-utils"),
     ("rpm", "rpm"),
@@ -55,6 +56,13 @@ pub const FIXTURE_PROGRAMS: &[(&str, &str)] = &[
     ("setfattr", "attr"),
     ("tar", "tar"),
 ];
+
+/// Where judges lie that are not the system's: `IMGCTL_ORACLES`, else `target/oracles` of the workspace.
+#[must_use]
+pub fn cache() -> PathBuf {
+    let told = std::env::var_os("IMGCTL_ORACLES").map(PathBuf::from);
+    told.unwrap_or_else(|| crate::workspace().join("target/oracles"))
+}
 
 /// The path of `program`, looked up in `PATH` and the system folders.
 ///

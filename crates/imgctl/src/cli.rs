@@ -87,6 +87,8 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Info(args) => info::info(ui, args)?,
         Command::Check(args) => return check::check(ui, args),
         Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args)?,
+        Command::Recipe(recipe::RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
+        Command::Recipe(recipe::RecipeCommand::Schema(_)) => recipe::schema(ui)?,
     }
     Ok(0)
 }

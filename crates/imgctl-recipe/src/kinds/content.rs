@@ -14,6 +14,7 @@ pub(crate) static CONTENT: TextKind = TextKind {
     what: "a string",
     numbers: Numbers::Quote,
     check: |_| Ok(()),
+    pattern: "",
 };
 
 /// A text without line breaks.
@@ -22,6 +23,7 @@ pub(crate) static LINE: TextKind = TextKind {
     what: "a line of text",
     numbers: Numbers::Quote,
     check: check_line,
+    pattern: r"^[^\r\n]*$",
 };
 
 /// A regular expression of the `regex` crate.
@@ -31,6 +33,7 @@ pub(crate) static REGEX: TextKind = TextKind {
     numbers: Numbers::Quote,
     // Compiled by the section, which counts them.
     check: |_| Ok(()),
+    pattern: "",
 };
 
 fn check_line(text: &str) -> Result<(), Complaint> {

@@ -1,20 +1,36 @@
 //! The kinds of strings a recipe has, each with its check.
 
+mod amount;
 mod content;
+mod machine;
 mod name;
 mod path;
 mod principal;
+mod remote;
 mod ssh_key;
 mod unit;
+mod words;
 
 use crate::finding::{Complaint, quoted};
 
+pub(crate) use amount::{CLUSTER_SIZE, DURATION, SIZE, TIMESTAMP, size_bytes};
 pub(crate) use content::{CONTENT, LINE, REGEX, compile};
+pub(crate) use machine::{
+    ARCHITECTURE, KERNEL_ARGUMENT, MODULE, OPTION_NAME, OPTION_VALUE, OS_ID, PACKAGE, PACKAGE_NAME, SELINUX_CONTEXT,
+    SYSCTL_NAME, SYSCTL_VALUE, VERSION_REQUIREMENT, version_requirements,
+};
 pub(crate) use name::{HOSTNAME, LABEL, LABEL_NAME, NAME, VERSION};
-pub(crate) use path::{GUEST_PATH, HOST_PATH, LINK_TARGET, OUTPUT_PATH, check_glob, glob_part};
+pub(crate) use path::{
+    GUEST_GLOB, GUEST_PATH, HOST_PATH, LINK_TARGET, LOCAL_PATH, OUTPUT_PATH, PATH_PATTERN, check_glob, glob_part,
+};
 pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
+pub(crate) use remote::{CERTIFICATE, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
 pub(crate) use ssh_key::SSH_KEY;
 pub(crate) use unit::{UNIT, full_name};
+pub(crate) use words::{
+    ARGUMENT, CONDITION, DROP_IN, ENVIRONMENT_NAME, ENVIRONMENT_VALUE, GECOS, GROUP_NAME, GROWN, LOCALE, PASSWORD,
+    PASSWORD_HASH, SCRIPT, TIMEZONE, TITLE, VARIABLE_NAME, WORD,
+};
 
 /// A kind of string.
 #[derive(Debug)]
@@ -25,6 +41,8 @@ pub(crate) struct TextKind {
     pub(crate) what: &'static str,
     /// What to do with a number that is not in quotes.
     pub(crate) numbers: Numbers,
+    /// An expression of ECMA-262 that every right string matches, for the JSON schema; empty: any string can be right.
+    pub(crate) pattern: &'static str,
     /// Says what is wrong with a string.
     pub(crate) check: fn(&str) -> Result<(), Complaint>,
 }
@@ -38,6 +56,10 @@ pub(crate) enum Numbers {
     Accept,
     /// A finding that knows about octal.
     Octal,
+    /// Whole numbers are fine in any form that all readers of YAML understand alike.
+    Whole,
+    /// Taken as it stands: the check of the string says more.
+    Check,
 }
 
 /// The nearest of some words, for "did you mean".

@@ -12,6 +12,7 @@ pub(crate) static HOSTNAME: TextKind = TextKind {
     what: "a host name",
     numbers: Numbers::Quote,
     check: check_hostname,
+    pattern: r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
 };
 
 /// A recipe's name, which may become part of file names.
@@ -20,6 +21,7 @@ pub(crate) static NAME: TextKind = TextKind {
     what: "a name",
     numbers: Numbers::Quote,
     check: check_name,
+    pattern: r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
 };
 
 /// A recipe's version.
@@ -28,6 +30,7 @@ pub(crate) static VERSION: TextKind = TextKind {
     what: "a string",
     numbers: Numbers::Quote,
     check: check_version,
+    pattern: r"^\S+$",
 };
 
 /// The left side of a label.
@@ -36,6 +39,7 @@ pub(crate) static LABEL_NAME: TextKind = TextKind {
     what: "a name",
     numbers: Numbers::Quote,
     check: check_label_name,
+    pattern: r"^[A-Za-z0-9._/-]+$",
 };
 
 /// The right side of a label.
@@ -44,6 +48,7 @@ pub(crate) static LABEL: TextKind = TextKind {
     what: "a string",
     numbers: Numbers::Quote,
     check: |text| no_control(text, "a label"),
+    pattern: "",
 };
 
 fn check_hostname(text: &str) -> Result<(), Complaint> {

@@ -15,6 +15,7 @@ pub(crate) static GUEST_PATH: TextKind = TextKind {
     what: "an absolute path like `/etc/motd`",
     numbers: Numbers::Quote,
     check: check_guest_path,
+    pattern: r"^/",
 };
 
 /// A file on this machine that is read.
@@ -23,6 +24,42 @@ pub(crate) static HOST_PATH: TextKind = TextKind {
     what: "a path like `files/motd`",
     numbers: Numbers::Quote,
     check: check_host_path,
+    pattern: r"[^/]$",
+};
+
+/// A glob in the guest.
+pub(crate) static GUEST_GLOB: TextKind = TextKind {
+    title: "absolute glob",
+    what: "an absolute path with `*`",
+    numbers: Numbers::Quote,
+    pattern: r"^/",
+    check: |text| {
+        check_guest_path(text)?;
+        let mut names = text.split('/').filter(|name| !name.is_empty());
+        names.try_for_each(|name| check_glob_name(text, name))
+    },
+};
+
+/// A regular expression for whole paths in the guest.
+pub(crate) static PATH_PATTERN: TextKind = TextKind {
+    title: "regular expression",
+    what: "a regular expression like `/opt/agent(/.*)?`",
+    numbers: Numbers::Quote,
+    pattern: r"^/",
+    check: |text| match text.starts_with('/') {
+        true => no_control(text, "an expression"),
+        false => Err(Complaint::error(format!("{} does not begin with `/`", quoted(text)))
+            .hint("the expression is for whole paths, like `/opt/agent(/.*)?`")),
+    },
+};
+
+/// A file on this machine that may come later.
+pub(crate) static LOCAL_PATH: TextKind = TextKind {
+    title: "local path",
+    what: "a path like `base.qcow2`",
+    numbers: Numbers::Quote,
+    pattern: r"[^/]$",
+    check: check_local_path,
 };
 
 /// A file on this machine that is written.
@@ -31,6 +68,7 @@ pub(crate) static OUTPUT_PATH: TextKind = TextKind {
     what: "a path like `golden.qcow2`",
     numbers: Numbers::Quote,
     check: check_output_path,
+    pattern: r"[^/]$",
 };
 
 /// What a symbolic link holds: any path.
@@ -39,6 +77,7 @@ pub(crate) static LINK_TARGET: TextKind = TextKind {
     what: "a path",
     numbers: Numbers::Quote,
     check: check_link_target,
+    pattern: ".",
 };
 
 fn check_guest_path(text: &str) -> Result<(), Complaint> {
@@ -77,23 +116,30 @@ fn check_guest_path(text: &str) -> Result<(), Complaint> {
     Ok(())
 }
 
-fn check_host_path(text: &str) -> Result<(), Complaint> {
+fn check_local_path(text: &str) -> Result<(), Complaint> {
     if text.is_empty() {
         return Err(Complaint::error("the path is empty").hint("write a path relative to the recipe's folder"));
     }
     no_control(text, "a path")?;
-    if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(Complaint::error("fetching a file is not supported yet").hint("put a copy beside the recipe"));
+    if text.contains("://") {
+        return Err(Complaint::error("an address is not a local file").hint("write it as `url`"));
     }
     if text.starts_with("~/") {
         return Err(Complaint::error("`~` is not expanded")
             .hint("write an absolute path, or one relative to the recipe's folder"));
     }
     if text.ends_with('/') {
-        return Err(Complaint::error(format!("{} is a directory", quoted(text)))
-            .hint("copying directories is not supported yet: name each file"));
+        return Err(Complaint::error(format!("{} is a directory", quoted(text))).hint("add the file's name"));
     }
     Ok(())
+}
+
+fn check_host_path(text: &str) -> Result<(), Complaint> {
+    if !text.ends_with('/') {
+        return check_local_path(text);
+    }
+    Err(Complaint::error(format!("{} is a directory", quoted(text)))
+        .hint("copying directories is not supported yet: name each file"))
 }
 
 fn check_output_path(text: &str) -> Result<(), Complaint> {
@@ -127,11 +173,7 @@ fn check_link_target(text: &str) -> Result<(), Complaint> {
 pub(crate) fn check_glob(text: &str) -> Result<(), Complaint> {
     let names: Vec<&str> = text.split('/').filter(|name| !name.is_empty()).collect();
     for name in &names {
-        if name.contains("**") {
-            return Err(Complaint::error(format!("`**` in {} is not supported", quoted(text)))
-                .hint("`*` matches any name in one directory; a directory goes with all it holds"));
-        }
-        compile_name(text, name)?;
+        check_glob_name(text, name)?;
     }
     let everything = match names.as_slice() {
         [] => true,
@@ -146,6 +188,14 @@ pub(crate) fn check_glob(text: &str) -> Result<(), Complaint> {
         return Err(Complaint::error(message).hint("name what to remove"));
     }
     Ok(())
+}
+
+fn check_glob_name(text: &str, name: &str) -> Result<(), Complaint> {
+    if name.contains("**") {
+        return Err(Complaint::error(format!("`**` in {} is not supported", quoted(text)))
+            .hint("`*` matches any name in one directory; a directory goes with all it holds"));
+    }
+    compile_name(text, name).map(drop)
 }
 
 fn compile_name(text: &str, name: &str) -> Result<GlobMatcher, Complaint> {

@@ -10,6 +10,7 @@ pub(crate) static PRINCIPAL: TextKind = TextKind {
     what: "a name or a number",
     numbers: Numbers::Accept,
     check: check_principal,
+    pattern: r"^([0-9]+|[A-Za-z_][A-Za-z0-9_.-]*\$?)$",
 };
 
 /// A user's name.
@@ -18,6 +19,7 @@ pub(crate) static USER_NAME: TextKind = TextKind {
     what: "a user's name",
     numbers: Numbers::Quote,
     check: check_name,
+    pattern: r"^[A-Za-z_][A-Za-z0-9_.-]*\$?$",
 };
 
 /// Permission bits in octal.
@@ -26,6 +28,7 @@ pub(crate) static MODE: TextKind = TextKind {
     what: "an octal mode in quotes",
     numbers: Numbers::Octal,
     check: check_mode,
+    pattern: r"^0?[0-7]{3,4}$",
 };
 
 /// The user or group that a checked string names.

@@ -9,6 +9,7 @@ pub(crate) static SSH_KEY: TextKind = TextKind {
     what: "a public SSH key like `ssh-ed25519 AAAA… comment`",
     numbers: Numbers::Quote,
     check: check_key,
+    pattern: r"(ssh|ecdsa|sk)-\S+[ \t]+AAAA",
 };
 
 /// Types that sshd accepts (ssh-keygen(1), `ssh -Q key`).

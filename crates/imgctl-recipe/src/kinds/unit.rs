@@ -24,6 +24,7 @@ pub(crate) static UNIT: TextKind = TextKind {
     what: "the name of a systemd unit",
     numbers: Numbers::Quote,
     check: check_unit,
+    pattern: r"^[A-Za-z0-9:_.\\@-]+$",
 };
 
 /// The name with its type: `.service` where none is given.

@@ -250,6 +250,8 @@ pub struct OutputDefaults {
     pub format: Option<OutputFormat>,
     /// Compression; `None`: zlib.
     pub compression: Option<Compression>,
+    /// The size of qcow2 clusters in bytes, a power of two; `None`: 64 KiB.
+    pub cluster_bytes: Option<u64>,
 }
 
 /// One entry of `outputs.images`, with `outputs.defaults` filled in.
@@ -261,6 +263,8 @@ pub struct OutputImage {
     pub format: Option<OutputFormat>,
     /// Compression; `None`: zlib.
     pub compression: Option<Compression>,
+    /// The size of qcow2 clusters in bytes, a power of two; `None`: 64 KiB.
+    pub cluster_bytes: Option<u64>,
 }
 
 /// What an output can be.

@@ -7,15 +7,12 @@ use super::Context;
 use crate::HostFileError;
 use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
-use crate::kinds::{check_glob, compile, glob_part, mode_bits, principal};
+use crate::kinds::{check_glob, glob_part, mode_bits, principal};
 use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
 use crate::source_map::LineName;
 
 /// The keys that say what is at a path; an entry has one of them at most.
-const DEEDS: [&str; 5] = ["content", "source", "target", "append", "line"];
-
-/// Compiling an expression can take milliseconds.
-const MAX_EXPRESSIONS: usize = 256;
+const DEEDS: [&str; 7] = ["content", "source", "target", "append", "line", "template", "url"];
 
 /// The keys that say whose it is.
 const METADATA: [&str; 3] = ["mode", "owner", "group"];
@@ -92,7 +89,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Optio
         (_, Some(deed)) => regular(entry, deed, pattern, context),
         (Some(_), None) if entry.is_incomplete() => None,
         (Some(_), None) => {
-            let complaint = Complaint::error("a regular file needs `content`, `source`, `append` or `line`")
+            let complaint = Complaint::error("a regular file needs `content`, `source`, `url`, `append` or `line`")
                 .hint("write `content: \"\"` for an empty file; leave `type` out to change only mode and owner");
             context.report(place, complaint);
             None
@@ -128,22 +125,7 @@ fn pattern(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<LinePattern>
         report_key(entry, "match", complaint, context);
     }
     let (text, place) = entry.text("match")?;
-    context.expressions += 1;
-    if context.expressions > MAX_EXPRESSIONS {
-        let complaint = Complaint::error(format!(
-            "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
-        ))
-        .hint("edit the file here and name it by `source`");
-        context.report(place, complaint);
-        return None;
-    }
-    match compile(text) {
-        Ok(regex) => Some(LinePattern(regex)),
-        Err(complaint) => {
-            context.report(place, complaint);
-            None
-        }
-    }
+    context.pattern(text, place)
 }
 
 fn absent(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
@@ -181,6 +163,20 @@ fn regular(
             None
         }
         "append" => Some(FileAction::Append(text.to_owned())),
+        // Not carried out yet, and said so by the plan.
+        "template" => source(text, place, context).map(FileAction::Content),
+        "url" => {
+            if !["sha256", "checksums"].iter().any(|key| entry.has(key)) {
+                let complaint = Complaint::error("nothing says what `url` must give");
+                report_key(
+                    entry,
+                    "url",
+                    complaint.hint("add `sha256`, or `checksums: { url: … }` with the publisher's list"),
+                    context,
+                );
+            }
+            None
+        }
         _ => Some(FileAction::Line {
             line: text.to_owned(),
             replaces: pattern,

@@ -1,18 +1,24 @@
 //! From checked values to the plan: what the values say together.
 
+mod expect;
 mod files;
 mod outputs;
 mod reset;
 mod services;
 mod users;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
 use crate::fields::Fields;
 use crate::files::LocalFiles;
 use crate::finding::{Complaint, Findings, Place};
-use crate::plan::{Plan, Sourced};
+use crate::kinds::compile;
+use crate::plan::{LinePattern, Plan, Sourced};
 use crate::source_map::LineName;
+
+/// Compiling an expression can take milliseconds.
+const MAX_EXPRESSIONS: usize = 256;
 
 /// What every section works with.
 struct Context<'c> {
@@ -20,12 +26,39 @@ struct Context<'c> {
     files: &'c mut LocalFiles<'c>,
     /// How many regular expressions were compiled.
     expressions: usize,
+    /// What cannot be carried out yet, besides the keys that say so themselves.
+    unsupported: Vec<Sourced<String>>,
 }
 
 impl Context<'_> {
     fn sourced<T>(&self, value: T, place: &Place) -> Sourced<T> {
         let origin = self.findings.source.origin(place);
         Sourced { value, origin }
+    }
+
+    /// A place as the name of what stands there.
+    fn named(&self, place: &Place) -> Sourced<String> {
+        self.sourced(place.key.clone(), place)
+    }
+
+    /// Compiles a regular expression; `None` after a finding.
+    fn pattern(&mut self, text: &str, place: &Place) -> Option<LinePattern> {
+        self.expressions += 1;
+        if self.expressions > MAX_EXPRESSIONS {
+            let complaint = Complaint::error(format!(
+                "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
+            ))
+            .hint("edit the file here and name it by `source`");
+            self.report(place, complaint);
+            return None;
+        }
+        match compile(text) {
+            Ok(regex) => Some(LinePattern(regex)),
+            Err(complaint) => {
+                self.report(place, complaint);
+                None
+            }
+        }
     }
 
     fn report(&mut self, place: &Place, complaint: Complaint) {
@@ -49,21 +82,25 @@ pub(crate) fn plan<'c>(fields: &Fields<'_>, findings: &'c mut Findings, files: &
         findings,
         files,
         expressions: 0,
+        unsupported: Vec::new(),
     };
     let metadata = fields.table("metadata");
     let name = metadata.and_then(|(metadata, _)| metadata.text("name"));
     let hostname = fields.text("hostname");
+    let outputs = outputs::outputs(fields, &mut context);
+    let mut unsupported: Vec<Sourced<String>> = fields.later().into_iter().map(|place| context.named(place)).collect();
+    unsupported.append(&mut context.unsupported);
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
-        expect: None,
+        expect: expect::expect(fields, &mut context),
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &context),
-        verify: Vec::new(),
-        outputs: outputs::outputs(fields, &mut context),
+        verify: verify::verify(fields, &mut context),
+        outputs,
         secrets: Vec::new(),
-        unsupported: Vec::new(),
+        unsupported,
     }
 }

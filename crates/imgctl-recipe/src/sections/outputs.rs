@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use super::Context;
 use crate::fields::{Checked, Fields, Value};
 use crate::finding::{Complaint, Place};
+use crate::kinds::size_bytes;
 use crate::plan::{
     ChecksumKind, Compression, CompressionKind, OutputDefaults, OutputFormat, OutputImage, Outputs, Sourced,
 };
 
 /// The highest level that zlib has.
-const ZLIB_LEVEL_MAX: u32 = 9;
+const ZLIB_LEVEL_MAX: u64 = 9;
 
 pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_>) -> Outputs {
     let Some((section, _)) = fields.table("outputs") else {
@@ -22,6 +23,7 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_>) -> Outputs
         outputs.defaults = OutputDefaults {
             format: format(defaults).map(|(format, _)| format),
             compression: compression(defaults, context),
+            cluster_bytes: cluster_bytes(defaults),
         };
     }
     let (first, more) = match section.items("images") {
@@ -30,12 +32,9 @@ pub(super) fn outputs(fields: &Fields<'_>, context: &mut Context<'_>) -> Outputs
     };
     outputs.image = first.and_then(|first| image(first, &outputs.defaults, context));
     for extra in more {
-        context.report(
-            &extra.place,
-            Complaint::error("more than one output image is not supported yet")
-                .hint("run imgctl once for each image, or convert the one it writes with `qemu-img convert`"),
-        );
         image(extra, &outputs.defaults, context);
+        let extra = context.named(&extra.place);
+        context.unsupported.push(extra);
     }
     outputs
 }
@@ -63,6 +62,7 @@ fn image(item: &Checked<'_>, defaults: &OutputDefaults, context: &mut Context<'_
         compression: own
             .or(defaults.compression)
             .filter(|_| format != Some(OutputFormat::Raw)),
+        cluster_bytes: defaults.cluster_bytes.filter(|_| format != Some(OutputFormat::Raw)),
     };
     Some(context.sourced(image, &item.place))
 }
@@ -91,6 +91,10 @@ fn format<'f>(entry: &'f Fields<'_>) -> Option<(OutputFormat, &'f Place)> {
     Some((format, place))
 }
 
+fn cluster_bytes(entry: &Fields<'_>) -> Option<u64> {
+    size_bytes(entry.text("cluster_size")?.0).ok()
+}
+
 fn compression(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Compression> {
     let (compression, _) = entry.table("compression")?;
     let kind = match compression.text("type")?.0 {
@@ -111,7 +115,7 @@ fn compression(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Compress
         }
         _ => {}
     }
-    let level = level.map(|(level, _)| level);
+    let level = level.and_then(|(level, _)| u32::try_from(level).ok());
     Some(Compression { kind, level })
 }
 

@@ -7,6 +7,23 @@ use crate::fields::Fields;
 use crate::finding::Complaint;
 use crate::plan::{Sourced, User};
 
+/// The keys of which an entry has at least one.
+const PROPERTIES: [&str; 13] = [
+    "ssh_authorized_keys",
+    "state",
+    "uid",
+    "group",
+    "groups",
+    "home",
+    "shell",
+    "comment",
+    "system",
+    "password",
+    "password_hash",
+    "locked",
+    "sudo",
+];
+
 pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<User>> {
     let mut users = Vec::new();
     let mut seen = BTreeMap::new();
@@ -20,6 +37,13 @@ pub(super) fn users(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
                 name_place,
                 Complaint::error(format!("the user `{name}` is listed twice, first in line {first}"))
                     .hint("merge the two entries"),
+            );
+        }
+        if PROPERTIES.iter().all(|key| !entry.has(key)) && !entry.is_incomplete() {
+            context.report(
+                place,
+                Complaint::error(format!("the entry says nothing about the user `{name}`"))
+                    .hint("add `ssh_authorized_keys: [\"ssh-ed25519 AAAA… me\"]`"),
             );
         }
         let user = User {

@@ -7,6 +7,7 @@ mod examples;
 mod host;
 mod hostile;
 mod reference;
+mod schema;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -154,11 +154,16 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
         path,
         format,
         compression,
-    } = outputs
-        .image
-        .as_ref()
-        .map(|image| image.value.clone())
-        .unwrap_or_default();
+        cluster_bytes,
+    } = outputs.image.as_ref().map_or_else(
+        || OutputImage {
+            path: PathBuf::new(),
+            format: outputs.defaults.format,
+            compression: outputs.defaults.compression,
+            cluster_bytes: outputs.defaults.cluster_bytes,
+        },
+        |image| image.value.clone(),
+    );
     let path = args.path.clone().unwrap_or(path);
     if path.as_os_str().is_empty() {
         return Err(CommandError::usage("no output is named")
@@ -172,7 +177,10 @@ fn output(ui: &Ui, args: &OutputArgs, outputs: &Outputs) -> CommandResult<Output
             .compression
             .or(compression)
             .filter(|_| form.format == OutputFormat::Qcow2),
-        cluster_bytes: form.cluster_bytes,
+        cluster_bytes: form
+            .cluster_bytes
+            .or(cluster_bytes)
+            .filter(|_| form.format == OutputFormat::Qcow2),
         compat: form.compat,
         recompress: form.recompress,
         thin: args.thin,

@@ -3,7 +3,7 @@
 use crate::command_error::{CommandError, CommandResult};
 use crate::diagnostics;
 use crate::host_files::{self, LocalHost};
-use crate::ui::Ui;
+use crate::ui::{OneLine, Ui};
 use clap::{Args, Subcommand};
 use imgctl_recipe::{Finding, Outcome, Recipe, RecipeSource, Settings, Severity, Sources};
 use serde::Serialize;
@@ -13,7 +13,34 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Subcommand)]
 pub(crate) enum RecipeCommand {
     Check(CheckArgs),
+    Explain(ExplainArgs),
+    Schema(SchemaArgs),
 }
+
+/// Explain the language: all of it in short, a section, or a key
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  imgctl recipe explain                   # the sections, and the order in which they apply
+  imgctl recipe explain files             # a section with its keys
+  imgctl recipe explain files.mode        # a key
+  imgctl recipe explain verify.package    # a kind of entry")]
+pub(crate) struct ExplainArgs {
+    /// A section, or a key as findings name it [default: the whole language in short]
+    #[arg(value_name = "SECTION[.KEY]")]
+    path: Option<String>,
+}
+
+/// Print the JSON schema of recipes, for editors and validators
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  imgctl recipe schema > recipe.schema.json
+  check-jsonschema --schemafile recipe.schema.json golden.yaml
+
+An editor with the YAML language server takes it from a comment in the first line of a recipe:
+  # yaml-language-server: $schema=recipe.schema.json")]
+pub(crate) struct SchemaArgs {}
 
 /// Check recipes without an image
 ///
@@ -63,6 +90,23 @@ pub(crate) fn tell(ui: &Ui, sources: &Sources, findings: &[Finding]) {
     }
 }
 
+pub(crate) fn explain(ui: &Ui, args: &ExplainArgs) -> CommandResult {
+    let path = args.path.as_deref().unwrap_or_default();
+    let text =
+        imgctl_recipe::explain(path).map_err(|unknown| CommandError::usage(unknown.to_string()).hint(unknown.hint))?;
+    print(ui, &text)
+}
+
+pub(crate) fn schema(ui: &Ui) -> CommandResult {
+    print(ui, &imgctl_recipe::schema())
+}
+
+fn print(ui: &Ui, text: &str) -> CommandResult {
+    let mut out = ui.data();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    written.map_err(CommandError::stdout)
+}
+
 pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
     let mut recipes = Vec::new();
     let mut unreadable = None;
@@ -97,6 +141,7 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
         )));
     }
     if !args.json {
+        tell_unsupported(ui, &recipes);
         ui.status(format_args!(
             "{}: no errors, {}",
             plural(recipes.len(), "recipe"),
@@ -104,6 +149,21 @@ pub(crate) fn check(ui: &Ui, args: &CheckArgs) -> CommandResult {
         ));
     }
     Ok(())
+}
+
+/// What is right, and will be refused all the same.
+fn tell_unsupported(ui: &Ui, recipes: &[Outcome]) {
+    for recipe in recipes.iter().filter_map(|outcome| outcome.recipe.as_ref()) {
+        let unsupported = recipe.unsupported();
+        let names: Vec<String> = unsupported.iter().map(|key| format!("`{}`", key.value)).collect();
+        if let Some(first) = unsupported.first() {
+            ui.status(format_args!(
+                "{}: `imgctl customize` cannot do this yet: {}",
+                OneLine(first.origin.file.display()),
+                OneLine(names.join(", "))
+            ));
+        }
+    }
 }
 
 fn print_findings(ui: &Ui, recipes: &[Outcome]) -> CommandResult {
