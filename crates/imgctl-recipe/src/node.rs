@@ -1,16 +1,17 @@
 //! The recipe's YAML as a small tree with the place of every value.
 
+use std::fmt;
 use std::ops::Range;
 
 /// A value and its bytes in the text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) span: Range<usize>,
     pub(crate) kind: NodeKind,
 }
 
 /// The three shapes of YAML.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum NodeKind {
     Scalar(Scalar),
     Sequence(Vec<Node>),
@@ -20,14 +21,57 @@ pub(crate) enum NodeKind {
 }
 
 /// A string, number, boolean or nothing: which of them depends on what is expected.
-#[derive(Debug)]
+#[derive(Clone, Default)]
 pub(crate) struct Scalar {
     pub(crate) text: String,
     /// Without quotes, so that `5`, `true` and an empty value are not strings.
     pub(crate) plain: bool,
+    /// What was filled in, like `vars.mode`.
+    pub(crate) from: Vec<String>,
+    /// Whether it is all of a variable that is a number or a boolean: one even inside of quotes.
+    pub(crate) typed: bool,
+    /// Whether a secret is in it.
+    pub(crate) sensitive: bool,
+    /// An optional secret in it that has no value.
+    pub(crate) absent: Option<String>,
+}
+
+impl fmt::Debug for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sensitive {
+            true => f.write_str("Scalar(..)"),
+            false => write!(f, "Scalar({:?})", self.text),
+        }
+    }
 }
 
 impl Node {
+    /// A scalar's text.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// The value of a mapping's key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
+        let NodeKind::Mapping(entries) = &self.kind else {
+            return None;
+        };
+        let mut entries = entries.iter();
+        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+    }
+
+    /// The value of a mapping's key.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<&mut Self> {
+        let NodeKind::Mapping(entries) = &mut self.kind else {
+            return None;
+        };
+        let mut entries = entries.iter_mut();
+        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+    }
+
     /// What it is, for messages.
     pub(crate) fn describe(&self) -> &'static str {
         match &self.kind {
@@ -70,6 +114,14 @@ impl Scalar {
             resolve_plain(&self.text)
         } else {
             Resolved::Text
+        }
+    }
+
+    /// What it is where a number or a boolean is wanted.
+    pub(crate) fn resolve_value(&self) -> Resolved {
+        match self.typed {
+            true => resolve_plain(&self.text),
+            false => self.resolve(),
         }
     }
 }

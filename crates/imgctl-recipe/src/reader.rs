@@ -79,7 +79,12 @@ impl Reader<'_> {
                 self.check_properties(&bytes, anchor, tag.is_some());
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let text = text.into_owned();
-                self.value(bytes, NodeKind::Scalar(Scalar { text, plain }))
+                let scalar = Scalar {
+                    text,
+                    plain,
+                    ..Scalar::default()
+                };
+                self.value(bytes, NodeKind::Scalar(scalar))
             }
             Event::SequenceStart(anchor, tag) => {
                 self.check_properties(&bytes, anchor, tag.is_some());
