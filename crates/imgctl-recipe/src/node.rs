@@ -60,7 +60,9 @@ impl Node {
             return None;
         };
         let mut entries = entries.iter();
-        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| name.as_text() == Some(key))
+            .map(|(_, value)| value)
     }
 
     /// The value of a mapping's key.
@@ -69,7 +71,9 @@ impl Node {
             return None;
         };
         let mut entries = entries.iter_mut();
-        entries.find(|(name, _)| name.as_text() == Some(key)).map(|(_, value)| value)
+        entries
+            .find(|(name, _)| name.as_text() == Some(key))
+            .map(|(_, value)| value)
     }
 
     /// What it is, for messages.

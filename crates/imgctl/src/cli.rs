@@ -1,7 +1,7 @@
 //! The command line, and the way from it to an exit code.
 
 use crate::command_error::CommandResult;
-use crate::commands::{cat, check, compare, convert, customize, info, inspect, ls, recipe};
+use crate::commands::{cat, check, compare, convert, customize, info, inspect, ls, recipe, verify};
 use crate::ui::Ui;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Parser, Subcommand};
@@ -43,6 +43,7 @@ enum Command {
     Compare(compare::CompareArgs),
     Info(info::InfoArgs),
     Check(check::CheckArgs),
+    Verify(verify::VerifyArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
     Recipe(recipe::RecipeCommand),
@@ -86,6 +87,7 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Compare(args) => return compare::compare(ui, args),
         Command::Info(args) => info::info(ui, args)?,
         Command::Check(args) => return check::check(ui, args),
+        Command::Verify(args) => verify::verify(ui, args)?,
         Command::Recipe(recipe::RecipeCommand::Check(args)) => recipe::check(ui, args)?,
         Command::Recipe(recipe::RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
         Command::Recipe(recipe::RecipeCommand::Schema(_)) => recipe::schema(ui)?,

@@ -35,6 +35,7 @@ use imgctl_recipe::{Check, Origin, Plan, Secret, Sourced};
 use imgctl_volume::{Content, Partition, Scheme};
 use serde::Serialize;
 use std::cell::OnceCell;
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// One entry of `verify`, or one field of `expect`, with its result.
@@ -53,6 +54,17 @@ pub struct CheckRecord {
     /// What was found instead; empty when it passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub found: Vec<String>,
+}
+
+impl fmt::Display for CheckRecord {
+    /// `golden.yaml:12:5: file /etc/motd: mode 0644`, and where it failed `; found mode 0600`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.origin, self.subject, self.expected)?;
+        match self.passed {
+            true => Ok(()),
+            false => write!(f, "; found: {}", self.found.join("; ")),
+        }
+    }
 }
 
 /// The result of a whole `verify`.
@@ -222,14 +234,15 @@ fn judge(scene: &Scene<'_>, check: &Check) -> Verdict {
     }
 }
 
-/// The error of a run whose checks failed; `None` when all passed. `what` is `checks` or `expectations`.
+/// The error of a run whose checks failed, a line for each; `None` when all passed.
 pub(crate) fn failure(kind: ErrorKind, what: &str, checks: &[CheckRecord]) -> Option<Error> {
-    let failed = checks.iter().filter(|check| !check.passed).count();
-    let message = match (failed, checks.len()) {
-        (0, _) => return None,
-        (failed, all) => format!("{failed} of {all} {what} failed"),
-    };
-    Some(Error::new(kind, message).with_checks(checks.to_vec()))
+    let failed: Vec<String> = checks
+        .iter()
+        .filter(|check| !check.passed)
+        .map(|check| format!("\n{check}"))
+        .collect();
+    let message = format!("{} of {} {what} failed{}", failed.len(), checks.len(), failed.concat());
+    (!failed.is_empty()).then(|| Error::new(kind, message).with_checks(checks.to_vec()))
 }
 
 /// An error with its causes, in one line.

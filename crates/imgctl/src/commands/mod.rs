@@ -11,6 +11,7 @@ pub(crate) mod ls;
 mod output;
 pub(crate) mod recipe;
 mod summary;
+pub(crate) mod verify;
 
 use crate::command_error::{CommandError, CommandResult};
 use crate::ui::{Ui, is_harmful};
