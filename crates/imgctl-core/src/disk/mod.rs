@@ -101,7 +101,7 @@ pub(crate) fn is_supported(kind: ContentKind) -> bool {
 /// A guest opened for reading.
 #[derive(Debug)]
 pub struct OpenedGuest {
-    guest: Guest,
+    pub(crate) guest: Guest,
     warnings: Vec<String>,
     // Holds qemu's locks for as long as the guest is read.
     _base: BaseImage,

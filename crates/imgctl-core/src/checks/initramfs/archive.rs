@@ -16,7 +16,7 @@ const MAX_ENTRIES: u64 = 1 << 20;
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// The names of all modules in an initramfs that unpacks to no more than `limit_bytes`.
-pub(super) fn modules(file: impl Read, limit_bytes: u64) -> io::Result<BTreeSet<Vec<u8>>> {
+pub(in crate::checks) fn modules(file: impl Read, limit_bytes: u64) -> io::Result<BTreeSet<Vec<u8>>> {
     let mut input = Input::new(file, u64::MAX);
     let mut names = Names {
         found: BTreeSet::new(),

@@ -17,7 +17,7 @@ pub(super) fn decoder<'i, R: BufRead>(start: &[u8], input: &'i mut R) -> io::Res
             Box::new(lzma_rust2::XzReader::new_mem_limit(input, false, MAX_DICTIONARY_KIB))
         }
         [0x5d, 0, 0, ..] => {
-            let reader = lzma_rust2::LzmaReader::new_mem_limit(input, MAX_DICTIONARY_KIB, None);
+            let reader = lzma_rust2::LzmaReader::new_mem_limit(ByteByByte(input), MAX_DICTIONARY_KIB, None);
             Box::new(reader.map_err(io::Error::other)?)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
@@ -31,6 +31,16 @@ pub(super) fn decoder<'i, R: BufRead>(start: &[u8], input: &'i mut R) -> io::Res
         [0x89, b'L', b'Z', b'O', ..] => return Err(unknown("it is compressed with lzo, which is not read")),
         _ => return Err(unknown("it is neither an archive nor compressed in a known way")),
     })
+}
+
+/// Gives a byte at a time, so that a decoder that buffers takes nothing of what follows its stream.
+struct ByteByByte<'i, R>(&'i mut R);
+
+impl<R: BufRead> Read for ByteByByte<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let end = buffer.len().min(1);
+        self.0.read(buffer.get_mut(..end).unwrap_or_default())
+    }
 }
 
 const LZ4_MAGIC: [u8; 4] = [0x02, 0x21, 0x4c, 0x18];

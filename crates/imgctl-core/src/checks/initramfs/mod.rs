@@ -1,6 +1,6 @@
 //! `initramfs`: every installed kernel's initramfs holds these modules, or the kernel has them built in.
 
-mod archive;
+pub(super) mod archive;
 mod compression;
 
 use super::scan::FileReader;

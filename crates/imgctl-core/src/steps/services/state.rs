@@ -55,8 +55,8 @@ pub(crate) fn unit_state(guest: &Guest, name: &str) -> Outcome<(UnitState, Strin
     };
     let real = unit.name.as_str().to_owned();
     let state = match (unit.is_masked, is_alias(&asked, &unit)) {
-        (_, true) => UnitState::Alias,
         (true, _) => UnitState::Masked,
+        (_, true) => UnitState::Alias,
         _ => state_of(guest, &folders, &unit)?,
     };
     Ok((state, real))
@@ -68,7 +68,7 @@ fn is_alias(asked: &UnitName, unit: &Unit) -> bool {
     let is_own_template = asked
         .template()
         .is_some_and(|template| file == template.as_str().as_bytes());
-    *asked != unit.name || !(is_own || is_own_template || unit.is_masked)
+    *asked != unit.name || !(is_own || is_own_template)
 }
 
 fn state_of(guest: &Guest, folders: &UnitFolders, unit: &Unit) -> Outcome<UnitState> {

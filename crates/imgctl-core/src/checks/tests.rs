@@ -1,1 +1,0 @@
-//! Every check passes on a suitable guest and fails after one edit.
