@@ -81,7 +81,7 @@ fn conclude(ui: &Ui, args: &VerifyArgs, verification: &Verification) -> CommandR
     }
     if !verification.passed() {
         let failed = verification.checks.iter().filter(|check| !check.passed).count();
-        let message = format!("{failed} of {} failed", plural(count, "check"));
+        let message = format!("{failed} of {count} checks failed");
         return Err(imgctl_core::Error::new(ErrorKind::Verify, message).into());
     }
     if !args.json && count > 0 {

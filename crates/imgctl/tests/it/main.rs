@@ -11,3 +11,4 @@ mod interrupts;
 mod look_inside;
 mod recipe_check;
 mod streams;
+mod verify;

@@ -127,69 +127,59 @@ fn globs() {
     prove(&glob(None, Some(2)), &one, &many, &[shown]);
 }
 
+fn status(state: &str, version: &str) -> String {
+    format!("/var/lib/dpkg/status|Package: chrony\nStatus: {state}\nArchitecture: amd64\nVersion: {version}\n\n")
+}
+
+fn package(absent: bool, wanted: &[(Comparison, &str)]) -> Check {
+    let requirement = |(comparison, version): &(Comparison, &str)| VersionRequirement {
+        comparison: *comparison,
+        version: (*version).to_owned(),
+    };
+    Check::Package(PackageCheck {
+        name: "chrony".to_owned(),
+        absent,
+        version: wanted.iter().map(requirement).collect(),
+    })
+}
+
 #[test]
 fn packages() {
-    let status = |state: &str, version: &str| {
-        format!("/var/lib/dpkg/status|Package: chrony\nStatus: {state}\nArchitecture: amd64\nVersion: {version}\n\n")
-    };
-    let check = |absent, wanted: &[(Comparison, &str)]| {
-        Check::Package(PackageCheck {
-            name: "chrony".to_owned(),
-            absent,
-            version: wanted
-                .iter()
-                .map(|(comparison, version)| VersionRequirement {
-                    comparison: *comparison,
-                    version: (*version).to_owned(),
-                })
-                .collect(),
-        })
-    };
     let installed = status("install ok installed", "1:4.3-1");
     let none = "/var/lib/dpkg/status|";
+    let there = "installed version 1:4.3-1 (amd64)";
     prove(
-        &check(false, &[]),
+        &package(false, &[]),
         &[&installed],
         &[none],
         &["not installed, says dpkg"],
     );
-    prove(
-        &check(true, &[]),
-        &[none],
-        &[&installed],
-        &["installed version 1:4.3-1 (amd64)"],
-    );
+    prove(&package(true, &[]), &[none], &[&installed], &[there]);
     let left = status("deinstall ok config-files", "4");
-    prove(
-        &check(true, &[]),
-        &[&left],
-        &[&installed],
-        &["installed version 1:4.3-1 (amd64)"],
-    );
+    prove(&package(true, &[]), &[&left], &[&installed], &[there]);
     let unpacked = status("install ok unpacked", "4");
+    let half = "unpacked version 4 (amd64)";
+    prove(&package(false, &[]), &[&installed], &[&unpacked], &[half]);
+    prove(&package(true, &[]), &[], &[&unpacked], &[half]);
     prove(
-        &check(false, &[]),
-        &[&installed],
-        &[&unpacked],
-        &["unpacked version 4 (amd64)"],
-    );
-    prove(&check(true, &[]), &[], &[&unpacked], &["unpacked version 4 (amd64)"]);
-    prove(
-        &check(false, &[]),
+        &package(false, &[]),
         &[&installed],
         &[],
         &["the guest has no package database"],
     );
-    let range = check(
+    let broken = Stage::new(&["/var/lib/rpm/Packages|x"]).found(package(true, &[]));
+    assert!(broken[0].contains("Berkeley DB"), "{broken:?}");
+}
+
+#[test]
+fn versions_of_packages() {
+    let installed = status("install ok installed", "1:4.3-1");
+    let newer = status("install ok installed", "1:5-1");
+    let range = package(
         false,
         &[(Comparison::GreaterOrEqual, "1:4.3"), (Comparison::Less, "1:5~")],
     );
-    prove(
-        &range,
-        &[&installed],
-        &[&status("install ok installed", "1:5-1")],
-        &["installed version 1:5-1 (amd64)"],
-    );
+    prove(&range, &[&installed], &[&newer], &["installed version 1:5-1 (amd64)"]);
     for (comparison, holds) in [
         (Comparison::Equal, true),
         (Comparison::NotEqual, false),
@@ -198,11 +188,9 @@ fn packages() {
         (Comparison::Greater, false),
         (Comparison::GreaterOrEqual, true),
     ] {
-        let found = Stage::new(&[&installed]).found(check(false, &[(comparison, "1:4.3-1")]));
+        let found = Stage::new(&[&installed]).found(package(false, &[(comparison, "1:4.3-1")]));
         assert_eq!(found.is_empty(), holds, "{comparison:?}");
     }
-    let broken = Stage::new(&["/var/lib/rpm/Packages|x"]).found(check(true, &[]));
-    assert!(broken[0].contains("Berkeley DB"), "{broken:?}");
 }
 
 #[test]
