@@ -38,6 +38,7 @@ Commands:
   compare    Compare what the guests of two images see
   info       Show an image's format, size, allocation, snapshots and features
   check      Check the tables and refcounts of a qcow2 image
+  verify     Check an image against a recipe's `expect` and `verify`
   recipe     Work with recipes
   help       Print this message or the help of the given subcommand(s)
 
@@ -82,6 +83,7 @@ Commands:
   compare    Compare what the guests of two images see
   info       Show an image's format, size, allocation, snapshots and features
   check      Check the tables and refcounts of a qcow2 image
+  verify     Check an image against a recipe's `expect` and `verify`
   recipe     Work with recipes
   help       Print this message or the help of the given subcommand(s)
 
