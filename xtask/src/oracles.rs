@@ -24,7 +24,6 @@ const FURTHER: &[(&str, &str)] = &[
     ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),
     ("sfdisk", "fdisk"),
-    ("systemctl", "systemd"),
     ("xfs_db", "xfsprogs"),
     ("xfs_repair", "xfsprogs"),
 ];

@@ -8,9 +8,12 @@ use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
-use crate::{CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, diff, steps, unsupported, verify};
+use crate::{
+    CheckRecord, CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, checks, diff, steps, unsupported,
+    verify,
+};
 use imgctl_block::{BlockRead, Overlay};
-use imgctl_recipe::Plan;
+use imgctl_recipe::{Plan, Recipe};
 use imgctl_vfs::{Timestamp, Tree};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,6 +79,7 @@ struct Baked {
     steps: Vec<StepRecord>,
     changes: Vec<Change>,
     verified_by: Vec<VerifierRecord>,
+    checks: Vec<CheckRecord>,
 }
 
 impl<'a> Run<'a> {
@@ -101,6 +105,7 @@ impl<'a> Run<'a> {
         }
         let mut guest = Guest::new(assembly.tree, now);
         let mounts = assembly.mounts;
+        self.expect(&guest, &disk, &mounts)?;
         let plan = self.plan(&guest)?;
 
         self.stages.begin(Stage::Edit)?;
@@ -127,6 +132,13 @@ impl<'a> Run<'a> {
         }
         let mut verified_by = verify::own_reading(&mounts, &changes);
         verified_by.extend(verify::second_opinion(&disk, &tree, &mounts, &changes)?);
+        let guest = Guest::new(tree, now);
+        let scene = checks::Scene::new(&guest, &disk, &mounts, &plan, &self.options.cancel);
+        let checks = checks::evaluate(&scene, &plan.verify)?;
+        if let Some(error) = checks::failure(ErrorKind::Verify, "checks", &checks) {
+            return Err(error);
+        }
+        let (tree, ..) = guest.into_parts();
         Ok(Baked {
             disk,
             tree,
@@ -136,7 +148,22 @@ impl<'a> Run<'a> {
             steps: StepRecord::of(&plan),
             changes,
             verified_by,
+            checks,
         })
+    }
+
+    /// Fails unless the base is what the recipe expects.
+    fn expect(&self, guest: &Guest, disk: &Disk, mounts: &[MountPoint]) -> Result<()> {
+        let Some(expect) = self.options.recipe.as_ref().and_then(Recipe::expect) else {
+            return Ok(());
+        };
+        let plan = Plan::default();
+        let scene = checks::Scene::new(guest, disk, mounts, &plan, &self.options.cancel);
+        let records = checks::expect(&scene, expect);
+        match checks::failure(ErrorKind::Usage, "expectations of the base", &records) {
+            Some(error) => Err(error.with_hint("this recipe is for another base image; change `expect` if it is not")),
+            None => Ok(()),
+        }
     }
 
     /// What the recipe asks for in this guest.
@@ -223,6 +250,7 @@ impl<'a> Run<'a> {
             steps: baked.steps,
             changes: baked.changes,
             verified_by: baked.verified_by,
+            checks: baked.checks,
             warnings,
             stages,
         })

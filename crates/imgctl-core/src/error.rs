@@ -11,7 +11,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 pub enum ErrorKind {
     /// Something that fits no other class, such as a file that cannot be read.
     Other,
-    /// The call itself makes no sense: output equals base, the output exists.
+    /// The call itself makes no sense: output equals base, the output exists, the base is not what the recipe expects.
     Usage,
     /// A digest is not what it should be.
     Checksum,
@@ -52,6 +52,7 @@ pub struct Error {
     message: String,
     hint: Option<String>,
     findings: Vec<imgctl_recipe::Finding>,
+    checks: Box<[crate::CheckRecord]>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -63,6 +64,7 @@ impl Error {
             message: message.into(),
             hint: None,
             findings: Vec::new(),
+            checks: Box::default(),
             source: None,
         }
     }
@@ -99,6 +101,19 @@ impl Error {
     #[must_use]
     pub fn findings(&self) -> &[imgctl_recipe::Finding] {
         &self.findings
+    }
+
+    /// The same failure with all checks of the recipe, passed or not.
+    #[must_use]
+    pub fn with_checks(mut self, checks: Vec<crate::CheckRecord>) -> Self {
+        self.checks = checks.into_boxed_slice();
+        self
+    }
+
+    /// The recipe's checks, where one that failed is the reason.
+    #[must_use]
+    pub fn checks(&self) -> &[crate::CheckRecord] {
+        &self.checks
     }
 
     /// The class.

@@ -1,7 +1,7 @@
 //! Opens a disk image, changes the guest inside, and packs a new image.
 //!
 //! Two calls do the work: [`customize`] and [`inspect`]; [`open_guest`] gives a guest to read from. What they do on the
-//! way is told by [`Event`]s; what they did is told by the [`Receipt`]. For images as such there are [`convert`],
+//! way is told by [`Event`]s; what they did is told by the [`Receipt`]. [`verify`] runs a recipe's checks alone. For images as such there are [`convert`],
 //! [`compare`], [`info`] and [`check`].
 //!
 //! # Invariants
@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: the recipe's syntax (`imgctl-recipe`), terminals and exit statuses (`imgctl`).
 
+mod checks;
 mod compare;
 mod convert;
 mod customize;
@@ -32,6 +33,7 @@ mod testing;
 mod unsupported;
 mod verify;
 
+pub use checks::{CheckRecord, Verification, VerifyOptions, verify};
 pub use compare::{CompareOptions, Comparison, Difference, compare};
 pub use convert::{ConvertRecord, InputRecord, convert};
 pub use customize::customize;

@@ -27,6 +27,9 @@ pub struct Receipt {
     pub changes: Vec<Change>,
     /// Who read the changes back.
     pub verified_by: Vec<VerifierRecord>,
+    /// What the recipe's `verify` asked for; all of it holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub checks: Vec<crate::CheckRecord>,
     /// What people should know.
     pub warnings: Vec<String>,
     /// Milliseconds per stage, in order.

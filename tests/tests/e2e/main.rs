@@ -1,6 +1,7 @@
 //! The whole command on whole disk images, judged by other programs.
 
 mod bad_input;
+mod checks;
 mod damage;
 mod engine_faults;
 mod expected;

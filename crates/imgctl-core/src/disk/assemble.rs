@@ -287,7 +287,7 @@ fn is_elsewhere(entry: &FstabEntry) -> bool {
 }
 
 /// Whether an fstab's first field means this partition.
-fn matches(spec: &FstabSpec, partition: &Partition, content: &Content) -> bool {
+pub(crate) fn matches(spec: &FstabSpec, partition: &Partition, content: &Content) -> bool {
     match spec {
         FstabSpec::Uuid(uuid) => content
             .uuid

@@ -7,13 +7,12 @@ use crate::inspect::{GuestInspection, Inspection, PackageCount, PartitionInspect
 use crate::receipt::MountRecord;
 use crate::{InputOptions, Result};
 use imgctl_block::{BlockRead, Overlay};
+use imgctl_package::{Database, Package, PackageState};
 use imgctl_vfs::{EscapedBytes, GuestPath, Timestamp, Tree};
 use imgctl_volume::{Content, Partition};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// A dpkg status file of ten thousand packages has about this size.
-const MAX_PACKAGE_DATABASE_BYTES: u64 = 64 << 20;
 const MAX_TEXT_BYTES: u64 = 64 << 10;
 
 /// Looks at the image at `path`. What cannot be read inside becomes a note.
@@ -155,41 +154,31 @@ fn names(tree: &Tree, folder: &str) -> Vec<String> {
     listed().unwrap_or_default()
 }
 
+/// What the package manager lists as installed; of a database that cannot be read, only whose it is.
 fn packages(tree: &Tree) -> Option<PackageCount> {
-    let dpkg = content(tree, "/var/lib/dpkg/status", MAX_PACKAGE_DATABASE_BYTES);
-    if let Some(status) = dpkg {
-        let installed = status
-            .split(|byte| *byte == b'\n')
-            .filter(|line| *line == b"Status: install ok installed")
-            .count()
-            + status
-                .split(|byte| *byte == b'\n')
-                .filter(|line| *line == b"Status: hold ok installed")
-                .count();
-        return Some(PackageCount {
-            database: "dpkg".to_owned(),
-            installed: Some(installed as u64),
-        });
+    match Database::read(tree) {
+        Ok(database) => {
+            let database = database?;
+            let is_installed = |package: &&Package| package.state == PackageState::Installed;
+            Some(PackageCount {
+                database: database.manager.to_string(),
+                installed: Some(database.packages.iter().filter(is_installed).count() as u64),
+            })
+        }
+        Err(_) => {
+            let databases = [
+                ("dpkg", "/var/lib/dpkg/status"),
+                ("apk", "/lib/apk/db/installed"),
+                ("rpm", "/"),
+            ];
+            let is_there = |path: &str| GuestPath::new(path).is_ok_and(|path| matches!(tree.find(&path), Ok(Some(_))));
+            let (database, _) = databases.iter().find(|(_, path)| is_there(path))?;
+            Some(PackageCount {
+                database: (*database).to_owned(),
+                installed: None,
+            })
+        }
     }
-    let exists = |path: &str| {
-        GuestPath::new(path)
-            .and_then(|path| tree.find(&path))
-            .is_ok_and(|found| found.is_some())
-    };
-    let databases = [
-        ("apk", "/lib/apk/db/installed"),
-        ("rpm", "/var/lib/rpm/rpmdb.sqlite"),
-        ("rpm", "/usr/lib/sysimage/rpm"),
-        ("rpm", "/var/lib/rpm"),
-        ("pacman", "/var/lib/pacman/local"),
-    ];
-    databases
-        .iter()
-        .find(|(_, path)| exists(path))
-        .map(|(database, _)| PackageCount {
-            database: (*database).to_owned(),
-            installed: None,
-        })
 }
 
 fn text(tree: &Tree, path: &str) -> Option<String> {

@@ -4,7 +4,7 @@ mod assemble;
 mod engine;
 mod inspect;
 
-pub(crate) use assemble::{Assembly, MountPoint, assemble};
+pub(crate) use assemble::{Assembly, MountPoint, assemble, matches as names_partition};
 pub(crate) use engine::{Access, open as open_filesystem};
 pub(crate) use inspect::{inspect_image, mount_records};
 
@@ -101,7 +101,7 @@ pub(crate) fn is_supported(kind: ContentKind) -> bool {
 /// A guest opened for reading.
 #[derive(Debug)]
 pub struct OpenedGuest {
-    guest: Guest,
+    pub(crate) guest: Guest,
     warnings: Vec<String>,
     // Holds qemu's locks for as long as the guest is read.
     _base: BaseImage,

@@ -55,6 +55,14 @@ impl fmt::Display for FstabSpec {
     }
 }
 
+impl FstabSpec {
+    /// Reads what `root=` of a kernel command line or the first field of fstab has.
+    #[must_use]
+    pub fn parse(spec: &[u8]) -> Self {
+        parse_spec(spec)
+    }
+}
+
 impl Fstab {
     /// Reads `/etc/fstab`; empty when the guest has none.
     pub fn read(tree: &Tree) -> Result<Self> {

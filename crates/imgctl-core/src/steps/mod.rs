@@ -4,7 +4,7 @@ mod error;
 mod files;
 mod hostname;
 mod reset;
-mod services;
+pub(crate) mod services;
 mod ssh_authorized_keys;
 
 pub use error::{StepError, StepFailure};
@@ -15,7 +15,7 @@ use imgctl_vfs::GuestPath;
 use std::fmt::Debug;
 
 /// The result of one piece of a step, before the step and the recipe's entry are named.
-type Outcome<T> = std::result::Result<T, StepFailure>;
+pub(crate) type Outcome<T> = std::result::Result<T, StepFailure>;
 
 /// One operation on the guest, with all it needs from the plan.
 pub trait Step: Debug {
@@ -109,7 +109,7 @@ pub fn planned(plan: &Plan) -> impl Iterator<Item = &'static StepSpec> {
 }
 
 /// A path that is written in this crate's source.
-fn fixed(path: &'static str) -> GuestPath {
+pub(crate) fn fixed(path: &'static str) -> GuestPath {
     GuestPath::new(path).unwrap_or_else(|_| GuestPath::root())
 }
 

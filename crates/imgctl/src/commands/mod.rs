@@ -16,6 +16,7 @@ mod output;
 pub(crate) mod plan;
 pub(crate) mod recipe;
 mod summary;
+pub(crate) mod verify;
 
 use crate::command_error::{CommandError, CommandResult};
 use crate::ui::{Ui, escaped_json, redacted_json};

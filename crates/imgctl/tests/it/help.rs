@@ -39,6 +39,7 @@ Commands:
   compare      Compare what the guests of two images see
   info         Show an image's format, size, allocation, snapshots and features
   check        Check the tables and refcounts of a qcow2 image
+  verify       Check an image against a recipe's `expect` and `verify`
   recipe       Work with recipes
   completions  Print the completions of a shell
   help         Print this message or the help of the given subcommand(s)
@@ -99,6 +100,7 @@ Commands:
   compare      Compare what the guests of two images see
   info         Show an image's format, size, allocation, snapshots and features
   check        Check the tables and refcounts of a qcow2 image
+  verify       Check an image against a recipe's `expect` and `verify`
   recipe       Work with recipes
   completions  Print the completions of a shell
   help         Print this message or the help of the given subcommand(s)

@@ -18,3 +18,4 @@ mod secrets;
 mod shells;
 mod streams;
 mod variables;
+mod verify;

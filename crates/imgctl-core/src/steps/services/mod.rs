@@ -4,6 +4,7 @@ mod disable;
 mod enable;
 mod mask;
 mod search;
+mod state;
 mod sysv;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ use super::{Heading, Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::Guest;
 use imgctl_recipe::{Plan, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
+pub(crate) use state::{UnitState, unit_state};
 use unit_name::UnitName;
 
 pub(super) const DISABLE: StepSpec = StepSpec {

@@ -58,6 +58,11 @@ impl UnitFolders {
         ]))
     }
 
+    /// The folders, the most important first.
+    pub(super) fn all(&self) -> &[GuestPath] {
+        &self.0
+    }
+
     /// The unit that `name` leads to, or `None`.
     pub(super) fn find(&self, guest: &Guest, name: &UnitName) -> Outcome<Option<Unit>> {
         let mut name = name.clone();

@@ -43,6 +43,20 @@ pub(super) fn disable(guest: &mut Guest, unit: &UnitName) -> Outcome<bool> {
     Ok(true)
 }
 
+/// Whether the script of this name starts; `None` when there is none.
+pub(super) fn is_enabled(guest: &Guest, unit: &UnitName) -> Outcome<Option<bool>> {
+    let Some(script) = script(guest, unit)? else {
+        return Ok(None);
+    };
+    for level in START.chars() {
+        let folder = GuestPath::new(format!("/etc/rc{level}.d"))?;
+        if guest.is_directory(&folder)? && link_in(guest, &folder, 'S', &script)?.is_some() {
+            return Ok(Some(true));
+        }
+    }
+    Ok(Some(false))
+}
+
 fn script(guest: &Guest, unit: &UnitName) -> Outcome<Option<String>> {
     if unit.suffix() != "service" || unit.instance().is_some() || unit.is_template() {
         return Ok(None);
