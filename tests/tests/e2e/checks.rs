@@ -83,7 +83,7 @@ const MINI: &[(&str, &str, &str)] = &[
         "> 1",
     ),
     ("{ service: cron, state: enabled }", "enabled", "disabled"),
-    ("{ service: qemu-guest-agent, state: disabled }", "", ""),
+    ("{ service: containerd, state: disabled }", "disabled", "enabled"),
     ("{ user: app, uid: 1001, groups: [app] }", "1001", "1002"),
     (
         "{ kernel_cmdline: contains, args: [console=tty0] }",
