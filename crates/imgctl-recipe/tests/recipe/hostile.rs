@@ -139,6 +139,75 @@ fn different_keys_and_units_in_great_number_are_refused_in_time() {
 }
 
 #[test]
+fn ten_megabytes_are_refused_by_their_size_alone() {
+    for unit in [
+        "a: &a [x]\n",
+        "- *a\n",
+        "[",
+        "{a: ",
+        "- ",
+        "? ",
+        "a: 1\n",
+        "\u{0}",
+        "${{ vars.a }} ",
+    ] {
+        let text = unit.repeat(10_000_000 / unit.len());
+        let outcome = outcome(text.as_bytes());
+        let messages: Vec<&str> = outcome
+            .findings
+            .iter()
+            .map(|finding| finding.message.as_str())
+            .collect();
+        assert_eq!(
+            messages,
+            [format!("the recipe is larger than {MAX_RECIPE_BYTES} bytes")],
+            "{unit:?}"
+        );
+    }
+}
+
+#[test]
+fn nesting_ends_at_a_fixed_depth() {
+    for (head, open) in [("a: ", "["), ("a: ", "{a: "), ("", "- "), ("a: ", "[{a: ")] {
+        let messages = |depth: usize| {
+            let outcome = outcome(format!("{head}{}", open.repeat(depth)).as_bytes());
+            let messages = outcome.findings.into_iter().map(|finding| finding.message);
+            messages.collect::<Vec<_>>().join("; ")
+        };
+        // The parser has a limit of its own, for what it looks ahead.
+        let refused = |depth| messages(depth).contains("nested") || messages(depth).contains("recursion limit");
+        let per_unit = open.matches(['[', '{', '-']).count();
+        for depth in [65, 200, 100_000] {
+            assert!(
+                refused(depth / per_unit + 1),
+                "{open}: {}",
+                messages(depth / per_unit + 1)
+            );
+        }
+        assert!(!refused(60 / per_unit), "{open}: {}", messages(60 / per_unit));
+    }
+}
+
+#[test]
+fn what_variables_become_is_bounded() {
+    let vars = format!(
+        "vars: {{ a: \"{}\", l: {{ type: list, default: [{}] }} }}\n",
+        "x".repeat(3000),
+        "a,".repeat(3000)
+    );
+    let references = "${{ vars.a }}".repeat(6000);
+    let lists = "\"${{ vars.l }}\",".repeat(3000);
+    for text in [
+        format!("{HEAD}{vars}files: [{{ path: /a, content: \"{references}\" }}]\n"),
+        format!("{HEAD}{vars}services: {{ enable: [{lists}] }}\n"),
+    ] {
+        let outcome = outcome(text.as_bytes());
+        assert!(outcome.recipe.is_none());
+        assert_eq!(outcome.findings[0].message, "what the variables become is too large");
+    }
+}
+
+#[test]
 fn findings_beyond_the_limit_are_counted() {
     let text = format!("{HEAD}services:\n  enable:\n{}", "    - 'a b'\n".repeat(3000));
     let outcome = outcome(text.as_bytes());
@@ -159,7 +228,45 @@ const WORDS: &[&str] = &[
     "!!str ", "---\n", "...\n", "? ", ": ", "#", "'", "\"", "\\", "\t", "\r\n", "\u{feff}", "ä", "\u{1F600}",
     "\0", "${{ x }}", "line: x\n", "match: '('\n", "ssh_authorized_keys: ", "\n", "  ", "- ", "<<: ",
     "target: x", "type: symlink", "%YAML 1.2\n", "labels: {a: b}", "metadata: ", "level: 5", "compression: ",
-    "packages: ",
+    "packages: ", "extends: ", "other.yaml", "vars:\n", "a: x\n", "${{ vars.a }}", "$${{", "}}", "when: ", "os == \"debian\"",
+    "vars.a != \"\"", " and ", "not ", "exists(\"x\")", "secrets:\n", "env: SET", "${{ secrets.s }}", "template: x",
+    "type: list, default: [a]", "required: true", "verify:\n", "${{ build.key12 }}",
+];
+
+/// Words of conditions.
+const CONDITIONS: &[&str] = &[
+    "os",
+    "version",
+    "arch",
+    "os_like",
+    "vars.a",
+    "vars.b",
+    "secrets.s",
+    "\"debian\"",
+    "'x'",
+    "9.6",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "in",
+    "[",
+    "]",
+    ",",
+    "(",
+    ")",
+    "not",
+    "!",
+    "and",
+    "or",
+    "&&",
+    "||",
+    "exists",
+    "true",
+    "=",
+    "\"",
+    "${{",
+    "ä",
 ];
 
 fn fragments() -> impl Strategy<Value = String> {
@@ -168,6 +275,17 @@ fn fragments() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_panic_on_conditions(words in prop::collection::vec(prop::sample::select(CONDITIONS), 0..12)) {
+        let condition = words.join(" ").replace('\'', "''");
+        outcome(format!("{HEAD}vars: {{ a: x }}\nfiles: [{{ path: /a, content: x, when: '{condition}' }}]\n").as_bytes());
+    }
+
+    #[test]
+    fn no_panic_on_references(text in "(\\$|\\{|\\}| |vars\\.a|secrets\\.s|x|\\.){0,24}") {
+        outcome(format!("{HEAD}vars: {{ a: x }}\nsecrets: {{ s: {{ env: SET }} }}\nfiles: [{{ path: /a, content: \"{text}\" }}]\n").as_bytes());
+    }
 
     #[test]
     fn no_panic_on_bytes(bytes in prop::collection::vec(any::<u8>(), 0..200)) {

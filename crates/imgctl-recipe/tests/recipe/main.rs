@@ -6,6 +6,8 @@ mod cases;
 mod examples;
 mod host;
 mod hostile;
+mod language;
+mod mutations;
 mod reference;
 mod schema;
 

@@ -95,12 +95,11 @@ impl BackingArgs {
 
 /// What the variables of a recipe are.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Variables")]
 pub(crate) struct VariableArgs {
-    /// Set a variable of the recipe; wins over every file, and may be repeated
+    /// Set a variable of the recipe; wins over --vars, and may be repeated
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
-    /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
+    /// Set variables by a YAML file of names and values; may be repeated
     #[arg(long, value_name = "FILE")]
     vars: Vec<PathBuf>,
 }

@@ -11,4 +11,6 @@ mod interrupts;
 mod look_inside;
 mod recipe_check;
 mod recipe_language;
+mod secrets;
 mod streams;
+mod variables;
