@@ -191,7 +191,8 @@ fn regular(
     }
 }
 
-fn source(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
+/// A local file that is there.
+pub(super) fn source(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Content> {
     let path = context.local_path(text, place);
     match context.reading.files.check(&path) {
         Ok(()) => Some(Content::Source(path)),

@@ -2,6 +2,7 @@
 
 mod expect;
 mod files;
+mod local_files;
 mod outputs;
 mod reset;
 mod services;
@@ -90,6 +91,7 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
     let metadata = fields.table("metadata");
     let name = metadata.and_then(|(metadata, _)| metadata.text("name"));
     let hostname = fields.text("hostname");
+    local_files::check(fields, &mut context);
     let outputs = outputs::outputs(fields, &mut context);
     let mut unsupported: Vec<Sourced<String>> = fields.later().into_iter().map(|place| context.named(place)).collect();
     unsupported.append(&mut context.unsupported);

@@ -45,7 +45,7 @@ fn check(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<Check> {
         return Some(Check::KernelCmdline { present, args });
     }
     if entry.has("sysctl") {
-        let key = entry.text("sysctl")?.0.replace('/', ".");
+        let key = dotted(entry.text("sysctl")?.0);
         let value = entry.text("value")?.0.to_owned();
         return Some(Check::Sysctl { key, value });
     }
@@ -211,5 +211,37 @@ fn path(text: &str) -> String {
     match text.trim_end_matches('/') {
         "" => "/".into(),
         path => path.into(),
+    }
+}
+
+/// A kernel parameter with dots between its parts: where slashes are, dots belong to names (sysctl(8)).
+fn dotted(name: &str) -> String {
+    match name.chars().find(|c| matches!(c, '.' | '/')) {
+        Some('/') => name
+            .chars()
+            .map(|c| match c {
+                '/' => '.',
+                '.' => '/',
+                c => c,
+            })
+            .collect(),
+        _ => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_have_dots() {
+        for (given, dots) in [
+            ("net.ipv4.ip_forward", "net.ipv4.ip_forward"),
+            ("net/ipv4/ip_forward", "net.ipv4.ip_forward"),
+            ("net/ipv4/conf/eth0.1/arp_ignore", "net.ipv4.conf.eth0/1.arp_ignore"),
+            ("net.ipv4.conf.eth0/1.arp_ignore", "net.ipv4.conf.eth0/1.arp_ignore"),
+        ] {
+            assert_eq!(dotted(given), dots, "{given}");
+        }
     }
 }

@@ -4,28 +4,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
-    Content, FileAction, GuestFacts, MachineId, Plan, Principal, RecipeSource, ResetOperation, Settings, read,
+    Content, FileAction, GuestFacts, MachineId, Plan, Principal, Recipe, RecipeSource, ResetOperation, Settings,
+    Sourced, read,
 };
 
 use crate::host::Folder;
-use crate::{files, repository};
+use crate::{compare, files, repository};
 
-fn plan_of(path: &Path) -> Plan {
+/// A recipe that has no finding, with these variables set.
+fn recipe_of(path: &Path, set: &[&str]) -> Recipe {
     let text = fs::read(path).unwrap();
-    let outcome = read(
-        RecipeSource {
-            name: path,
-            text: &text,
-        },
-        &Settings::default(),
-        &Folder::new("/"),
-    );
+    let source = RecipeSource {
+        name: path,
+        text: &text,
+    };
+    let settings = Settings {
+        set: set.iter().map(|setting| (*setting).to_owned()).collect(),
+        ..Settings::default()
+    };
+    let outcome = read(source, &settings, &Folder::new("/"));
     let findings: Vec<String> = outcome.findings.iter().map(ToString::to_string).collect();
     assert!(findings.is_empty(), "{}", findings.join("\n"));
-    let recipe = outcome.recipe.expect("no finding, so a recipe");
+    outcome.recipe.expect("no finding, so a recipe")
+}
+
+fn plan_of(path: &Path) -> Plan {
+    let recipe = recipe_of(path, &[]);
     recipe
         .plan(&GuestFacts::default())
         .expect("nothing depends on the guest")
+}
+
+fn names(entries: &[Sourced<String>]) -> Vec<&str> {
+    entries.iter().map(|entry| entry.value.as_str()).collect()
 }
 
 #[test]
@@ -35,6 +46,117 @@ fn examples_check_clean() {
     for path in examples {
         let plan = plan_of(&path);
         assert_ne!(plan, Plan::default(), "{} does nothing", path.display());
+        assert_eq!(plan.unsupported, [], "{}", path.display());
+    }
+}
+
+/// What the examples for Kubernetes need to be set.
+fn settings_of(name: &str) -> Vec<&'static str> {
+    const KEY: &str =
+        "break_glass_key=ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f me";
+    match name {
+        "debian13-k8s-sriov" => {
+            vec!["sriov_sha256=9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+        }
+        "rocky9-rke2" => vec!["stage_rke2=v1.34.2+rke2r1"],
+        "ubuntu2404-k3s" | "ubuntu-node" => vec![KEY],
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn the_kubernetes_nodes_check_clean() {
+    let folder = repository("examples/kubernetes");
+    for (name, later) in [
+        (
+            "common-k8s-node",
+            &["outputs.defaults.sbom", "outputs.defaults.provenance"][..],
+        ),
+        (
+            "debian13-k8s-sriov",
+            &[
+                "source",
+                "disk.size",
+                "packages.install",
+                "kernel.cmdline",
+                "sysctl",
+                "run",
+                "outputs.emit",
+            ],
+        ),
+        (
+            "rocky9-rke2",
+            &[
+                "trust.ca",
+                "packages.repos",
+                "files[3].url",
+                "selinux.relabel",
+                "reset.ssh_authorized_keys",
+            ],
+        ),
+        (
+            "ubuntu2404-k3s",
+            &[
+                "ansible",
+                "files[0].url",
+                "reset.keep_authorized_keys",
+                "kernel.modules",
+            ],
+        ),
+        ("node", &[]),
+        ("debian13-node", &[]),
+        ("ubuntu-node", &[]),
+    ] {
+        let recipe = recipe_of(&folder.join(format!("{name}.yaml")), &settings_of(name));
+        let unsupported = names(recipe.unsupported());
+        for key in later {
+            // The entry for a certificate is left out where there is none.
+            let conditional = *key == "trust.ca";
+            assert!(
+                conditional || unsupported.contains(key),
+                "{name}: {key} of {unsupported:?}"
+            );
+        }
+        assert_eq!(unsupported.is_empty(), later.is_empty(), "{name}: {unsupported:?}");
+        let plan = recipe.plan(&GuestFacts::default()).unwrap();
+        assert!(plan.verify.len() >= 5, "{name}");
+        assert!(plan.reset.is_some(), "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_done_yet_is_named() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid/later.yaml");
+    let plan = plan_of(&path);
+    let named = names(&plan.unsupported).join("\n") + "\n";
+    if let Err(difference) = compare(&path.with_extension("unsupported"), &named) {
+        panic!("{difference}");
+    }
+    let first = &plan.unsupported[0].origin;
+    assert_eq!((first.line, first.column, first.key.as_str()), (4, 1, "source"));
+    assert_eq!(plan.outputs.image.unwrap().value.cluster_bytes, Some(128 << 10));
+}
+
+#[test]
+fn every_kind_of_check_is_in_the_plan() {
+    let plan = plan_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid/checks.yaml"));
+    // What says what happens anyway is no more than that.
+    assert_eq!(plan.unsupported, []);
+    let expect = plan.expect.unwrap().value;
+    assert_eq!(
+        (expect.os.as_deref(), expect.version.as_deref()),
+        (Some("debian"), Some("13"))
+    );
+    assert_eq!(expect.root_fs, ["ext4"]);
+    assert_eq!(expect.mounts, ["/boot", "/boot/efi"]);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid/checks.plan");
+    let shown: String = plan
+        .verify
+        .iter()
+        .map(|check| format!("{}: {:?}\n", check.origin.key, check.value))
+        .collect();
+    if let Err(difference) = compare(&path, &shown) {
+        panic!("{difference}");
     }
 }
 

@@ -10,6 +10,7 @@ mod images;
 mod interrupts;
 mod look_inside;
 mod recipe_check;
+mod recipe_language;
 mod secrets;
 mod streams;
 mod variables;
