@@ -3,6 +3,7 @@
 mod bench;
 mod boot_test;
 mod fixtures;
+mod man;
 mod oracles;
 mod test;
 mod tidy;
@@ -38,6 +39,8 @@ enum Task {
         /// Which ones; all without a name: debian13, debian12, ubuntu-like.
         names: Vec<String>,
     },
+    /// Write the manual pages, one for each command, into target/man.
+    Man,
     /// Say which judges of the tests this machine has, in which versions; install what is missing.
     Oracles(oracles::Arguments),
     /// Run every test, after a look whether the programs that judge the results are installed.
@@ -67,6 +70,7 @@ fn run(task: Task) -> Result<ExitCode> {
         Task::Bench { arguments } => bench::run(&arguments),
         Task::BootTest(arguments) => boot_test::run(&arguments),
         Task::Fixtures { names } => fixtures::build(&names),
+        Task::Man => man::run(),
         Task::Oracles(arguments) => oracles::run(&arguments),
         Task::Test { arguments } => test::run(&arguments),
         Task::Tidy => tidy::run(),

@@ -18,6 +18,8 @@ use crate::say;
 const FURTHER: &[(&str, &str)] = &[
     ("getfacl", "acl"),
     ("getfattr", "attr"),
+    ("groff", "groff"),
+    ("mandoc", "mandoc"),
     ("mdir", "mtools"),
     ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),

@@ -14,6 +14,15 @@ pub(super) enum Taken {
 /// Carries a command over that is nothing but one well-known call.
 pub(super) fn take(draft: &mut Draft, command: &str, from: &str) -> Taken {
     let command = command.trim();
+    // What may fail: all but what a recipe would fail for, too.
+    let (command, may_fail) = match ["|| true", "|| :"].iter().find_map(|end| command.strip_suffix(end)) {
+        Some(rest) => (rest.trim_end().trim_end_matches("2>/dev/null").trim_end(), true),
+        None => (command, false),
+    };
+    let words_of_it = |command: &str| command.contains("enable") || command.contains("install");
+    if may_fail && words_of_it(command) {
+        return Taken::No;
+    }
     let is_simple = |byte: u8| byte.is_ascii_alphanumeric() || b" _@%+=:,./*-".contains(&byte);
     if !command.bytes().all(is_simple) {
         return Taken::No;
@@ -132,6 +141,9 @@ mod tests {
             ("systemctl restart x", Taken::Yes),
             ("systemctl enable", Taken::No),
             ("systemctl enable x || true", Taken::No),
+            ("systemctl disable x 2>/dev/null || true", Taken::Yes),
+            ("systemctl disable x || echo no", Taken::No),
+            ("dnf install -y x || true", Taken::No),
             ("systemctl --user enable x", Taken::No),
             ("systemctl enable \"$X\"", Taken::No),
             ("apt-get install -y a b=1.2-3", Taken::Yes),

@@ -12,6 +12,16 @@ const MAX_PASSES: usize = 20;
 /// The most characters of a line of the notes.
 const MAX_NOTE_CHARS: usize = 240;
 
+/// Where package managers find repositories and their keys.
+const REPOSITORIES: [&str; 6] = [
+    "/etc/yum.repos.d/",
+    "/etc/zypp/repos.d/",
+    "/etc/apt/sources.list",
+    "/etc/apt/keyrings/",
+    "/etc/apt/trusted.gpg.d/",
+    "/etc/apk/repositories",
+];
+
 /// A unit's or package's name, or another word, with what it came from.
 type Word = (String, String);
 
@@ -80,6 +90,46 @@ impl Draft {
         &mut self.users[index]
     }
 
+    /// An entry of `files`. What says only a mode or an owner joins the entry that makes the file; what says all of a
+    /// file's content takes the place of an earlier content.
+    pub(super) fn file(&mut self, from: impl Into<String>, path: &str, mut keys: Vec<(&'static str, Child)>) {
+        const METADATA: [&str; 3] = ["mode", "owner", "group"];
+        const CONTENT: [&str; 2] = ["content", "source"];
+        let has = |keys: &[(&str, Child)], names: &[&str]| keys.iter().any(|(key, _)| names.contains(key));
+        let is_metadata = keys.iter().all(|(key, _)| METADATA.contains(key));
+        let is_content = has(&keys, &CONTENT);
+        let earlier = self.files.iter_mut().rev().find_map(|child| match &mut child.value {
+            Value::Map(entry) if !child.is_dropped && is_path(entry, path) => Some((&mut child.is_dropped, entry)),
+            _ => None,
+        });
+        match earlier {
+            Some((_, entry)) if is_metadata && !has(entry, &["state", "target", "append"]) => {
+                for (key, child) in keys {
+                    entry.retain(|(present, _)| *present != key);
+                    entry.push((key, child));
+                }
+                return;
+            }
+            Some((is_dropped, entry)) if is_content && has(entry, &CONTENT) => {
+                *is_dropped = true;
+                for (key, child) in entry.iter().filter(|(key, _)| METADATA.contains(key)) {
+                    if !has(&keys, &[key]) {
+                        keys.push((key, child.clone()));
+                    }
+                }
+            }
+            _ => {}
+        }
+        let from = from.into();
+        if REPOSITORIES.iter().any(|folder| path.starts_with(folder)) && !has(&keys, &["state"]) {
+            let reason = "files are put in place after packages: a repository for these belongs in `packages.repos`";
+            self.remark(&from, reason);
+        }
+        let path = ("path", Child::part(Value::text(path)));
+        self.files
+            .push(Child::of(from, Value::Map([vec![path], keys].concat())));
+    }
+
     /// Switches an operation of `reset` on.
     pub(super) fn reset(&mut self, key: &'static str, value: &str, from: &str) {
         if !self.reset.iter().any(|(present, _)| *present == key) {
@@ -106,12 +156,13 @@ impl Draft {
             }
             // Places are found before anything goes, since that changes how items are counted.
             let mut culprits = Vec::new();
-            for finding in findings {
+            for finding in &findings {
                 let places = culprits_of(&root, &finding.origin.key);
-                if places.is_empty() {
-                    return Err(ImportError::Unwritable(finding.message));
-                }
                 culprits.extend(places.into_iter().map(|place| (place, finding.message.clone())));
+            }
+            if culprits.is_empty() {
+                let message = findings.into_iter().next().map(|finding| finding.message);
+                return Err(ImportError::Unwritable(message.unwrap_or_default()));
             }
             for (place, reason) in culprits {
                 if let Some(subject) = drop_at(&mut root, &place) {
@@ -169,6 +220,12 @@ impl Draft {
             ("selinux", part(Value::Map(vec![("relabel", word(self.relabel))]))),
         ]
     }
+}
+
+fn is_path(entry: &[(&'static str, Child)], path: &str) -> bool {
+    entry
+        .iter()
+        .any(|(key, child)| *key == "path" && matches!(&child.value, Value::Text(text) if text == path))
 }
 
 impl User {

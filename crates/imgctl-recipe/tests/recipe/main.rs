@@ -6,6 +6,7 @@ mod cases;
 mod examples;
 mod host;
 mod hostile;
+mod import;
 mod language;
 mod mutations;
 mod reference;

@@ -1,9 +1,11 @@
 //! `imgctl man-pages`: writes the manual pages, for `cargo xtask man` and packagers.
 
 use crate::command_error::{CommandError, CommandResult};
-use clap::Args;
+use clap::{Args, Command};
+use clap_mangen::Man;
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Write the manual pages, one for each command
 #[derive(Args, Debug)]
@@ -11,13 +13,29 @@ pub(crate) struct ManPagesArgs {
     /// Folder to write them to, made if it is not there
     #[arg(value_name = "DIR")]
     folder: PathBuf,
+    /// The date that they show: nothing else in them depends on when they are made
+    #[arg(value_name = "YYYY-MM-DD")]
+    date: String,
 }
 
 /// `imgctl.1`, `imgctl-recipe.1`, `imgctl-recipe-check.1`.
 pub(crate) fn man_pages(args: &ManPagesArgs) -> CommandResult {
+    let mut root = crate::cli::command().disable_help_subcommand(true);
+    root.build();
     let write = || {
         fs::create_dir_all(&args.folder)?;
-        clap_mangen::generate_to(crate::cli::command(), &args.folder)
+        write_pages(&args.folder, root, &args.date)
     };
     write().map_err(|source| CommandError::file("write manual pages to", &args.folder, source))
+}
+
+fn write_pages(folder: &Path, command: Command, date: &str) -> io::Result<()> {
+    for inner in command.get_subcommands().filter(|inner| !inner.is_hide_set()) {
+        write_pages(folder, inner.clone(), date)?;
+    }
+    let page = Man::new(command)
+        .date(date)
+        .source(concat!("imgctl ", env!("CARGO_PKG_VERSION")))
+        .manual("imgctl");
+    page.generate_to(folder).map(drop)
 }

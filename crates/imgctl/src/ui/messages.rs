@@ -3,6 +3,7 @@
 use super::Ui;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 
 /// How messages on standard error look.
 #[derive(Args, Clone, Copy, Debug, Default)]
@@ -78,6 +79,7 @@ impl MessageArgs {
     /// Decides about colour for the whole process.
     pub(crate) fn ui(self) -> Ui {
         let choice = match self.color {
+            When::Auto if is_unforced() => plain_choice(),
             When::Auto => anstream::ColorChoice::Auto,
             When::Always => anstream::ColorChoice::Always,
             When::Never => anstream::ColorChoice::Never,
@@ -87,6 +89,22 @@ impl MessageArgs {
             log: self.log_format,
             quiet: self.quiet,
         }
+    }
+}
+
+/// Whether `CLICOLOR_FORCE` is there and says no. The library that colours are left to takes any value for a yes.
+fn is_unforced() -> bool {
+    std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0")
+}
+
+/// What holds without that variable, for both streams: no colour unless both are terminals.
+fn plain_choice() -> anstream::ColorChoice {
+    let is = |name: &str, value: &str| std::env::var_os(name).is_some_and(|found| found == value);
+    let has_no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let are_terminals = std::io::stdout().is_terminal() && std::io::stderr().is_terminal();
+    match are_terminals && !has_no_color && !is("CLICOLOR", "0") && !is("TERM", "dumb") {
+        true => anstream::ColorChoice::Always,
+        false => anstream::ColorChoice::Never,
     }
 }
 

@@ -115,6 +115,7 @@ impl Ui {
     pub(crate) fn note(&self, text: impl fmt::Display) {
         match self.is_json() {
             true => self.text_event("note", &text),
+            false if self.quiet => {}
             false => line(format_args!("{CAUSE}note:{CAUSE:#} {}", Printable(text))),
         }
     }

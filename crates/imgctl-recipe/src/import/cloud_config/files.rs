@@ -42,10 +42,7 @@ impl Importer<'_> {
             Some(true) => "append",
             _ => "content",
         };
-        let mut keys = vec![
-            ("path", Child::part(Value::text(path))),
-            (key, Child::part(Value::Text(content))),
-        ];
+        let mut keys = vec![(key, Child::part(Value::Text(content)))];
         if let Some(node) = entry.get("permissions") {
             match mode(node) {
                 Some(mode) => keys.push(("mode", Child::part(Value::Text(mode)))),
@@ -69,7 +66,7 @@ impl Importer<'_> {
                     .left_out(format!("{from}: {name}"), "a recipe has nothing like it");
             }
         }
-        self.draft.files.push(Child::of(from, Value::Map(keys)));
+        self.draft.file(from, path, keys);
     }
 }
 

@@ -49,8 +49,12 @@ pub fn from_cloud_config(bytes: &[u8], options: &CloudConfigOptions) -> Result<I
     };
     let mut draft = Draft::default();
     for finding in findings {
-        // Syntax that is never right leaves no root.
-        draft.left_out(format!("line {}", finding.origin.line), finding.message);
+        // Syntax that is never right leaves no root; an alias leaves a hole, anchors and tags only themselves.
+        let line = format!("line {}", finding.origin.line);
+        match finding.message.starts_with("aliases") {
+            true => draft.left_out(line, finding.message),
+            false => draft.remark(line, finding.message),
+        }
     }
     let NodeKind::Mapping(_) = root.kind else {
         return Err(ImportError::NotACloudConfig(
@@ -89,7 +93,7 @@ struct Importer<'i> {
 impl Importer<'_> {
     fn import(&mut self, document: &Document<'_>) {
         for name in document.duplicates() {
-            self.draft.left_out(name, "it is given twice; the last one counts");
+            self.draft.remark(name, "it is given twice; the last one counts");
         }
         self.host_name(document);
         for (name, node) in document.entries() {
@@ -106,11 +110,11 @@ impl Importer<'_> {
                 "ssh_authorized_keys" => self.default_keys(node),
                 "packages" => self.packages(node),
                 "package_update" | "apt_update" => {}
-                "package_upgrade" | "apt_upgrade" => {
-                    if flag(node) == Some(true) {
-                        self.draft.update = Some(("all".to_owned(), name.to_owned()));
-                    }
-                }
+                "package_upgrade" | "apt_upgrade" => match flag(node) {
+                    Some(true) => self.draft.update = Some(("all".to_owned(), name.to_owned())),
+                    Some(false) => {}
+                    None => self.draft.left_out(name, "it is neither true nor false"),
+                },
                 "yum_repos" => self.yum_repos(node),
                 "runcmd" => self.commands(name, node, "before-reset"),
                 "bootcmd" => self.commands(name, node, "before-packages"),
@@ -129,6 +133,15 @@ impl Importer<'_> {
                 None
             }
         }
+    }
+
+    /// A mapping, or a note that there is none.
+    fn section<'n>(&mut self, name: &str, node: &'n Node) -> Option<Document<'n>> {
+        if matches!(node.kind, NodeKind::Mapping(_)) {
+            return Some(Document::new(node));
+        }
+        self.draft.left_out(name, "it is not a mapping");
+        None
     }
 
     /// Commands of one list, which cloud-init makes one script of.

@@ -46,7 +46,10 @@ impl Importer<'_> {
     }
 
     pub(super) fn yum_repos(&mut self, node: &Node) {
-        for (id, node) in Document::new(node).entries() {
+        let Some(section) = self.section("yum_repos", node) else {
+            return;
+        };
+        for (id, node) in section.entries() {
             let from = format!("yum_repos.{id}");
             let entry = Document::new(node);
             let mut keys = vec![("id", Child::part(Value::text(id)))];
@@ -74,7 +77,9 @@ impl Importer<'_> {
     }
 
     pub(super) fn ca_certs(&mut self, node: &Node) {
-        let section = Document::new(node);
+        let Some(section) = self.section("ca_certs", node) else {
+            return;
+        };
         for (name, node) in section.entries() {
             match (name, texts(node)) {
                 ("trusted", Some(certificates)) => {

@@ -123,24 +123,25 @@ pub(super) fn shown(name: &str) -> String {
 impl Importer<'_> {
     /// `hostname` and `fqdn`, of which /etc/hostname has one.
     pub(super) fn host_name(&mut self, document: &Document<'_>) {
-        let word = |name: &str| document.text(name).map(|text| (text.to_owned(), name.to_owned()));
+        let mut word = |name: &str| document.get(name).and_then(|node| self.word(name, node));
+        let names = (word("hostname"), word("fqdn"));
         let prefers_fqdn = document.flag("prefer_fqdn_over_hostname") == Some(true);
-        let (first, second) = match (word("hostname"), word("fqdn")) {
+        let (first, second) = match names {
             (Some(short), Some(long)) if prefers_fqdn => (Some(long), Some(short)),
             (Some(short), Some(long)) => (Some(short), Some(long)),
             (short, long) => (short.or(long), None),
         };
         self.draft.hostname = first;
         if let Some((text, name)) = second {
-            self.draft.left_out(
-                format!("{name} {}", shown(&text)),
-                "a recipe has one `hostname`; both are names only with cloud-init",
-            );
+            self.draft
+                .left_out(format!("{name} {}", shown(&text)), "a recipe has one `hostname`");
         }
     }
 
     pub(super) fn keyboard(&mut self, node: &Node) {
-        let section = Document::new(node);
+        let Some(section) = self.section("keyboard", node) else {
+            return;
+        };
         let mut keys = Vec::new();
         for key in ["layout", "model", "variant"] {
             if let Some(text) = section.text(key) {
@@ -167,17 +168,14 @@ impl Importer<'_> {
             }
         };
         let keys = vec![
-            (
-                "path",
-                Child::part(Value::text("/etc/ssh/sshd_config.d/50-cloud-init.conf")),
-            ),
             ("mode", Child::part(Value::text("0600"))),
             (
                 "content",
                 Child::part(Value::Text(format!("PasswordAuthentication {word}\n"))),
             ),
         ];
-        self.draft.files.push(Child::of("ssh_pwauth", Value::Map(keys)));
+        self.draft
+            .file("ssh_pwauth", "/etc/ssh/sshd_config.d/50-cloud-init.conf", keys);
         self.draft
             .remark("ssh_pwauth", "needs an sshd that reads /etc/ssh/sshd_config.d");
     }

@@ -65,14 +65,9 @@ pub fn from_virt_customize(arguments: &[String], host: &dyn ImportHost) -> Resul
             operation,
             has_network,
             at: order::place(&operations, index),
+            is_too_early: order::is_too_early(&operations, index),
         };
         importer.import();
-        if order::is_too_early(&operations, index) {
-            draft.remark(
-                operation.subject(),
-                "a recipe puts files in place after packages: this runs before the files that came before it here",
-            );
-        }
     }
     draft.finish("virt-customize")
 }
@@ -179,6 +174,8 @@ struct Importer<'i> {
     has_network: bool,
     /// Where in a recipe's order a program runs.
     at: &'static str,
+    /// Whether that is before files which its command line puts in place first.
+    is_too_early: bool,
 }
 
 impl Importer<'_> {
@@ -245,6 +242,12 @@ impl Importer<'_> {
         self.draft
             .run
             .push(Child::of(self.operation.subject(), Value::Map(entry)));
+        if self.is_too_early {
+            self.draft.remark(
+                self.operation.subject(),
+                "a recipe puts files in place after packages: this runs before the files that came before it here",
+            );
+        }
         if self.operation.name == "run" {
             self.draft.remark(
                 self.operation.subject(),
