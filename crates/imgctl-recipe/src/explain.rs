@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 
 use crate::finding::quoted;
 use crate::kinds::{listed, nearest};
-use crate::schema::{Inner, Key, ORDER, RECIPE, Rule, State, Table, Union};
+use crate::schema::{Inner, Key, ORDER, RECIPE, Rule, State, Table, Topic, Union, topic};
 
 /// How wide lines are, in characters.
 const WIDTH: usize = 90;
@@ -33,7 +33,18 @@ impl std::error::Error for UnknownKey {}
 pub fn explain(path: &str) -> Result<String, UnknownKey> {
     let mut out = String::new();
     let clean: String = path.split(['[', ']']).step_by(2).collect();
-    let (place, later) = find(clean.trim_matches('.'))?;
+    let clean = clean.trim_matches('.');
+    let topic = topic(clean);
+    let (place, later) = match find(clean) {
+        Ok(found) => found,
+        Err(unknown) => match topic {
+            Some(topic) => {
+                of_topic(topic, &mut out);
+                return Ok(out);
+            }
+            None => return Err(unknown),
+        },
+    };
     // Writing to a string cannot fail.
     let _ = match place {
         Found::Recipe => overview(&mut out),
@@ -41,10 +52,25 @@ pub fn explain(path: &str) -> Result<String, UnknownKey> {
         Found::Key(name, key) => of_key(&name, key, &mut out),
         Found::Table(name, inner) => table(&name, "mapping", inner, &mut out),
     };
+    if let Some(topic) = topic {
+        out.push('\n');
+        of_topic(topic, &mut out);
+    }
     if later {
         let _ = writeln!(out, "\n† checked, but cannot be carried out yet");
     }
     Ok(out)
+}
+
+fn of_topic(topic: &Topic, out: &mut String) {
+    out.push_str(topic.title);
+    out.push_str("\n\n");
+    out.push_str(topic.text);
+    out.push_str("\n\n");
+    for line in topic.example.lines() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "    {line}");
+    }
 }
 
 enum Found {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::MAX_RECIPE_BYTES;
-use crate::schema::{Inner, Key, ORDER, RECIPE, State, Table, Union};
+use crate::schema::{Inner, Key, ORDER, RECIPE, State, TOPICS, Table, Topic, Union};
 
 const HEAD: &str = "\
 # Recipes
@@ -17,7 +17,7 @@ this reference in the terminal, key by key; [recipe.schema.json](recipe.schema.j
     # yaml-language-server: $schema=https://imgctl.dev/schema/v1/recipe.json
 
 A recipe is one YAML document of at most {LIMIT} KiB, without anchors, aliases and tags. A string that looks like a number or
-a boolean needs quotes (`\"1.10\"`, `\"no\"`); a mode always does (`\"0644\"`). Local files named by `source` are relative to
+a boolean needs quotes (`\"1.10\"`, `\"no\"`); a mode always does (`\"0644\"`). Local files are relative to
 the recipe's folder and must be there when the recipe is read.
 
 A key with † is part of the language and checked, but cannot be carried out yet: `imgctl customize` refuses a recipe that has it,
@@ -44,6 +44,12 @@ pub fn reference() -> String {
             sections.join(", "),
             stage.about
         );
+    }
+    for topic in &TOPICS {
+        let Topic {
+            title, text, example, ..
+        } = topic;
+        let _ = write!(out, "\n## {title}\n\n{text}\n\n```yaml\n{example}```\n");
     }
     let mut done = Vec::new();
     let _ = table(&RECIPE, false, &mut done, &mut out);

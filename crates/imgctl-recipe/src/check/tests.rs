@@ -5,7 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::files::LocalFiles;
 use crate::reading::Mode;
-use crate::schema::{Inner, Key, Rule};
+use crate::schema::{Inner, Key, Rule, TOPICS};
 use crate::scope::{Scope, SecretState, Type, Variable, VariableValue};
 use crate::source_map::SourceMap;
 use crate::{Host, HostFileError, RecipeSource, Settings, reader};
@@ -194,5 +194,13 @@ fn the_first_item_of_a_list() {
         ("a", "a"),
     ] {
         assert_eq!(first_item(list), first, "{list}");
+    }
+}
+
+#[test]
+fn the_examples_of_topics_check_clean() {
+    for topic in &TOPICS {
+        checks_clean(topic.name, topic.text, topic.example);
+        assert!(crate::explain(topic.name).unwrap().contains(topic.title));
     }
 }

@@ -18,6 +18,7 @@ mod selinux;
 mod services;
 mod settings;
 mod source;
+mod topics;
 mod trust;
 mod users;
 mod variables;
@@ -27,6 +28,7 @@ use crate::kinds::TextKind;
 
 pub(crate) use language::RECIPE;
 pub(crate) use order::ORDER;
+pub(crate) use topics::{TOPICS, Topic, topic};
 
 /// A mapping with a fixed set of keys.
 #[derive(Debug)]
