@@ -17,7 +17,6 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("dpkg", "dpkg"),
     ("dpkg-query", "dpkg"),
     ("e2fsck", "e2fsprogs"),
-    ("findmnt", "util-linux"),
     ("fsck.fat", "dosfstools"),
     ("gzip", "gzip"),
     ("losetup", "mount"),
