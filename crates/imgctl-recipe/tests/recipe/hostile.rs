@@ -178,7 +178,11 @@ fn nesting_ends_at_a_fixed_depth() {
         let refused = |depth| messages(depth).contains("nested") || messages(depth).contains("recursion limit");
         let per_unit = open.matches(['[', '{', '-']).count();
         for depth in [65, 200, 100_000] {
-            assert!(refused(depth / per_unit + 1), "{open}: {}", messages(depth / per_unit + 1));
+            assert!(
+                refused(depth / per_unit + 1),
+                "{open}: {}",
+                messages(depth / per_unit + 1)
+            );
         }
         assert!(!refused(60 / per_unit), "{open}: {}", messages(60 / per_unit));
     }

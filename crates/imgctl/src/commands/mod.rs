@@ -95,13 +95,12 @@ impl BackingArgs {
 
 /// What the variables of a recipe are.
 #[derive(Args, Clone, Debug, Default)]
-#[command(next_help_heading = "Variables")]
 pub(crate) struct VariableArgs {
     /// Set a variable of the recipe; wins over every file, and may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Variables")]
     set: Vec<String>,
     /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Variables")]
     vars: Vec<PathBuf>,
 }
 
