@@ -7,7 +7,7 @@ use imgctl_vfs::EscapedBytes;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The changes of a receipt, by path.
+/// The changes of a receipt, by path; without what only a dry run tells of contents.
 pub(crate) fn changes(receipt: &Value) -> Result<BTreeMap<String, Value>> {
     let changes = receipt
         .get("changes")
@@ -19,8 +19,12 @@ pub(crate) fn changes(receipt: &Value) -> Result<BTreeMap<String, Value>> {
             .get("path")
             .and_then(Value::as_str)
             .context("a change without a path")?;
+        let mut change = change.clone();
+        if let Some(change) = change.as_object_mut() {
+            change.remove("diff");
+        }
         ensure!(
-            by_path.insert(path.to_owned(), change.clone()).is_none(),
+            by_path.insert(path.to_owned(), change).is_none(),
             "{path} is in the receipt twice"
         );
     }

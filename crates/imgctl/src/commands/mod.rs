@@ -98,10 +98,10 @@ impl BackingArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct VariableArgs {
     /// Set a variable of the recipe; wins over --vars, and may be repeated
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Variables")]
     set: Vec<String>,
     /// Set variables by a YAML mapping of names to values; may be repeated, a later file wins
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = "Variables")]
     vars: Vec<PathBuf>,
 }
 

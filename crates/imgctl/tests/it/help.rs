@@ -149,6 +149,11 @@ Options:
                           processor]
   -h, --help              Print help (see more with '--help')
 
+Variables:
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
+                          later file wins
+
 Output:
   -o, --output <OUT>               Image to write [default: the recipe's `outputs`]
       --force                      Replace the output if it exists
@@ -359,6 +364,11 @@ Options:
       --vars <FILE>       Set variables by a YAML file of names and values; may be repeated
   -h, --help              Print help (see more with '--help')
 
+Variables:
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
+                          later file wins
+
 Messages:
   -q, --quiet                Only warnings and errors: no progress, no summary
       --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
@@ -370,6 +380,150 @@ Examples:
   imgctl recipe check --json recipes/*.yaml
 
 Exits with 2 when there is an error, with 0 when there are only warnings.
+
+"#]]);
+}
+
+#[test]
+fn commands_that_change_nothing() {
+    let environment = TestEnvironment::new();
+    environment.imgctl("plan -h").assert().success().stdout_eq(str![[r#"
+Show what a recipe would change in an image
+
+Usage: imgctl plan [OPTIONS] [BASE]
+
+Arguments:
+  [BASE]  Image to begin with, qcow2 or raw
+
+Options:
+  -r, --recipe <FILE>   Recipe that says what should be inside; without one the image is only
+                        repacked
+      --receipt <FILE>  Write a record of the run as JSON
+      --json            Write the receipt to standard output
+      --scratch <DIR>   Folder for a scratch file [default: the output's folder]
+  -h, --help            Print help (see more with '--help')
+
+Variables:
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
+                          later file wins
+
+Input:
+      --input-format <FORMAT>    The image's format, instead of detecting it by content [possible
+                                 values: raw, qcow2]
+      --force-share              Go on although another program has the image open for writing
+      --root <PARTITION>         Number of the partition that holds the guest's root, where several
+                                 could
+      --allow-backing <DIR>      Folder in and below which the image's backing and data files may be
+                                 opened; may be repeated [default: none]
+      --backing-format <FORMAT>  Format of backing files, where the image above does not name it
+                                 [possible values: raw, qcow2]
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
+Examples:
+  imgctl plan base.qcow2 --recipe golden.yaml
+  imgctl plan base.qcow2 --recipe golden.yaml --color always | less -R
+  imgctl plan base.qcow2 --recipe golden.yaml --json | jq -r '.changes[].path'
+
+Standard output has the steps in their order, and below each the paths that it changes: A added, M
+modified, D deleted. Texts are shown as a unified diff, other contents by size and digest, secrets
+not at all. Everything is done as `imgctl customize` does it, the reading back included, but nothing
+is written.
+
+"#]]);
+    environment
+        .imgctl("completions -h")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Print the completions of a shell
+
+Usage: imgctl completions [OPTIONS] <SHELL>
+
+Arguments:
+  <SHELL>  The shell [possible values: bash, elvish, fish, powershell, zsh]
+
+Options:
+  -h, --help  Print help
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
+Examples:
+  imgctl completions bash > ~/.local/share/bash-completion/completions/imgctl
+  imgctl completions zsh > ~/.zfunc/_imgctl        # a folder of $fpath
+  imgctl completions fish > ~/.config/fish/completions/imgctl.fish
+  imgctl completions elvish > ~/.config/elvish/lib/imgctl.elv
+  imgctl completions powershell >> $PROFILE
+
+"#]]);
+    environment
+        .imgctl("recipe from-cloud-config -h")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Write a recipe that does what a cloud-config says
+
+Usage: imgctl recipe from-cloud-config [OPTIONS] <FILE>
+
+Arguments:
+  <FILE>  The cloud-config; - for standard input
+
+Options:
+      --default-user <NAME>  The image's default user, who gets the keys that are for nobody else
+  -o, --output <FILE>        File to write the recipe to [default: standard output]
+      --force                Replace the file if it exists
+      --strict               Exit with 2 if something could not be carried over
+  -h, --help                 Print help (see more with '--help')
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
+Examples:
+  imgctl recipe from-cloud-config user-data.yaml -o golden.yaml
+  imgctl recipe from-cloud-config user-data.yaml --default-user debian --strict
+
+"#]]);
+    environment
+        .imgctl("recipe from-virt-customize -h")
+        .assert()
+        .success()
+        .stdout_eq(str![[r#"
+Write a recipe that does what a virt-customize command line says
+
+Usage: imgctl recipe from-virt-customize [OPTIONS] <ARGS>...
+
+Arguments:
+  <ARGS>...  Arguments of virt-customize, such as --commands-from-file FILE
+
+Options:
+  -o, --output <FILE>  File to write the recipe to [default: standard output]
+      --force          Replace the file if it exists
+      --strict         Exit with 2 if something could not be carried over
+  -h, --help           Print help (see more with '--help')
+
+Messages:
+  -q, --quiet                Only warnings and errors: no progress, no summary
+      --log-format <FORMAT>  Form of messages on standard error: text, or json with one object per
+                             line [default: text]
+      --color <WHEN>         When to use colour: auto, always or never [default: auto]
+
+Examples:
+  imgctl recipe from-virt-customize --hostname node --install chrony --run-command 'systemctl enable
+  chrony'
+  imgctl recipe from-virt-customize -o golden.yaml --commands-from-file commands.txt
+  imgctl recipe from-virt-customize --strict -- -a base.qcow2 --timezone Europe/Berlin
 
 "#]]);
 }
