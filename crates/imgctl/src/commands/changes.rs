@@ -151,7 +151,10 @@ impl Tree {
             parts.push(folders(folders_below));
         }
         if self.others > 0 {
-            parts.push(plural(self.others, "link or device"));
+            parts.push(match self.others {
+                1 => "1 link or device".to_owned(),
+                count => format!("{count} links and devices"),
+            });
         }
         if self.bytes > 0 {
             parts.push(HumanBytes(self.bytes).to_string());
