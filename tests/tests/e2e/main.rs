@@ -14,6 +14,7 @@ mod journey;
 mod judges;
 mod kernel;
 mod kill;
+mod node_recipes;
 mod populate;
 mod real_images;
 mod receipt;

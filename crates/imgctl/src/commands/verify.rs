@@ -1,13 +1,12 @@
 //! `imgctl verify`: whether an image is what a recipe's `expect` and `verify` say.
 
-use super::InputArgs;
 use super::recipe::{plural, read_right, tell};
+use super::{InputArgs, VariableArgs};
 use crate::command_error::{CommandError, CommandResult};
 use crate::interrupt;
 use crate::ui::{OneLine, Ui};
 use clap::Args;
 use imgctl_core::{ErrorKind, Verification, VerifyOptions};
-use imgctl_recipe::Settings;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -32,11 +31,13 @@ pub(crate) struct VerifyArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    variables: VariableArgs,
+    #[command(flatten)]
     input: InputArgs,
 }
 
 pub(crate) fn verify(ui: &Ui, args: &VerifyArgs) -> CommandResult {
-    let recipe = read_right(ui, &args.recipe, &Settings::default())?;
+    let recipe = read_right(ui, &args.recipe, &args.variables.settings())?;
     let cancel = interrupt::cancel_flag()
         .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
     let options = VerifyOptions {

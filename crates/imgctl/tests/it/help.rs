@@ -134,23 +134,21 @@ Arguments:
   [BASE]  Image to begin with, qcow2 or raw
 
 Options:
-  -r, --recipe <FILE>     Recipe that says what should be inside; without one the image is only
-                          repacked
-      --receipt <FILE>    Write a record of the run as JSON
-      --json              Write the receipt to standard output
-      --scratch <DIR>     Folder for a scratch file [default: the output's folder]
-      --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
-      --vars <FILE>       Set variables by a YAML file of names and values; may be repeated
-  -n, --dry-run           Do everything but writing the output, and show every change, as `imgctl
-                          plan` does
-      --wipe-free         Make all free blocks of the guest's filesystems zero, not only those that
-                          this run freed
-      --threads <N>       Worker threads; the output does not depend on it [default: one per
-                          processor]
-  -h, --help              Print help (see more with '--help')
+  -r, --recipe <FILE>   Recipe that says what should be inside; without one the image is only
+                        repacked
+      --receipt <FILE>  Write a record of the run as JSON
+      --json            Write the receipt to standard output
+      --scratch <DIR>   Folder for a scratch file [default: the output's folder]
+  -n, --dry-run         Do everything but writing the output, and show every change, as `imgctl
+                        plan` does
+      --wipe-free       Make all free blocks of the guest's filesystems zero, not only those that
+                        this run freed
+      --threads <N>     Worker threads; the output does not depend on it [default: one per
+                        processor]
+  -h, --help            Print help (see more with '--help')
 
 Variables:
-      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
       --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
                           later file wins
 
@@ -359,13 +357,11 @@ Arguments:
   <FILE>...  Recipes
 
 Options:
-      --json              Write the findings as JSON
-      --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
-      --vars <FILE>       Set variables by a YAML file of names and values; may be repeated
-  -h, --help              Print help (see more with '--help')
+      --json  Write the findings as JSON
+  -h, --help  Print help (see more with '--help')
 
 Variables:
-      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
       --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
                           later file wins
 
@@ -404,7 +400,7 @@ Options:
   -h, --help            Print help (see more with '--help')
 
 Variables:
-      --set <NAME=VALUE>  Set a variable of the recipe; wins over every file, and may be repeated
+      --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
       --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
                           later file wins
 
