@@ -258,13 +258,15 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "journey",
-        about: "the golden recipe on a whole image",
-        judges: "qemu-img, e2fsck, fsck.fat, ext4-view, the expected tree, a kernel that goes on writing",
-        goal: 3,
+        about: "the golden recipe on a whole image; and a Kubernetes example, each of whose checks fails after one edit",
+        judges: "qemu-img, e2fsck, fsck.fat, ext4-view, the expected tree, a kernel that goes on writing; the exit codes",
+        goal: 5,
         work: Work::Tests(&[
             test("imgctl-tests", "e2e", "real_images::debian13"),
             test("imgctl-tests", "e2e", "real_images::debian12"),
             test("imgctl-tests", "e2e", "real_images::ubuntu_like"),
+            test("imgctl-tests", "e2e", "node_recipes::debian13"),
+            test("imgctl-tests", "e2e", "node_recipes::ubuntu"),
         ]),
     },
     Kind {
