@@ -1,7 +1,7 @@
 //! `secrets`: no value of a secret is in the guest, but where the recipe put it.
 //!
-//! Looked for are the bytes, their base64 (both alphabets, at each of the three places where it can begin) and their form
-//! inside of a JSON string, in the content of every file, in names and in the targets of links.
+//! Looked for are the bytes and every other form of [`Secret::forms`], in the content of every file, in names and in the
+//! targets of links.
 
 use super::scan::{FileReader, fault};
 use super::{Fault, Found, Scene, Verdict};
@@ -17,9 +17,6 @@ const BYTES_PER_DISK_BYTE: u64 = 4;
 /// As many places as a message names.
 const SHOWN: usize = 20;
 
-const STANDARD: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-const URL_SAFE: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
 pub(super) fn judge(scene: &Scene<'_>) -> Verdict {
     let mut expected = "in no file but those that are to hold them".to_owned();
     let short = scene.secrets.iter().filter(|secret| is_short(secret));
@@ -33,7 +30,7 @@ pub(super) fn judge(scene: &Scene<'_>) -> Verdict {
 fn found(scene: &Scene<'_>) -> Found {
     let mut forms: Vec<(Vec<u8>, &str)> = Vec::new();
     for secret in scene.secrets.iter().filter(|secret| !is_short(secret)) {
-        let of_value = forms_of(secret.value.trim_ascii());
+        let of_value = forms_of(secret);
         forms.extend(of_value.into_iter().map(|form| (form, secret.name.as_str())));
     }
     let mut faults = Vec::new();
@@ -90,64 +87,44 @@ fn is_short(secret: &Secret) -> bool {
     secret.value.trim_ascii().len() < MIN_BYTES
 }
 
-fn forms_of(value: &[u8]) -> BTreeSet<Vec<u8>> {
-    let mut forms = BTreeSet::from([value.to_vec()]);
-    for alphabet in [STANDARD, URL_SAFE] {
-        forms.extend((0..3).map(|before| base64_core(value, before, alphabet)));
-    }
-    if let Ok(text) = std::str::from_utf8(value)
-        && let Ok(json) = serde_json::to_string(text)
-    {
-        let inner = json.get(1..json.len() - 1).unwrap_or_default();
-        forms.insert(inner.as_bytes().to_vec());
-    }
+/// Every form that is long enough, of the value without the end of its last line.
+fn forms_of(secret: &Secret) -> BTreeSet<Vec<u8>> {
+    let value = secret.value.trim_ascii().to_vec();
+    // Of a value that is no text, the bytes themselves are not among the forms that a message can have.
+    let bytes = value.clone();
+    let value = Secret {
+        name: secret.name.clone(),
+        value,
+    };
+    let mut forms: BTreeSet<_> = value.forms().into_iter().map(String::into_bytes).collect();
+    forms.insert(bytes);
     forms.retain(|form| form.len() >= MIN_BYTES);
     forms
-}
-
-/// The characters of base64 that depend on the value alone when `before` bytes stand before it in the encoded text.
-fn base64_core(value: &[u8], before: usize, alphabet: &[u8; 64]) -> Vec<u8> {
-    // Bits of the first character that belong to what stands before are left out.
-    let skipped = before * 8;
-    let first = skipped.div_ceil(6) * 6 - skipped;
-    let bit = |index: usize| {
-        let byte = value.get(index / 8).copied().unwrap_or_default();
-        usize::from(byte >> (7 - index % 8) & 1)
-    };
-    let mut core = Vec::new();
-    let mut at = first;
-    while at + 6 <= value.len() * 8 {
-        let index = (at..at + 6).fold(0, |index, at| index << 1 | bit(at));
-        core.push(alphabet[index]);
-        at += 6;
-    }
-    core
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_core_of_base64_is_in_every_encoding() {
-        // printf … | base64, of `hunter2-secret` after 0, 1 and 2 other bytes.
-        for (before, encoded) in [
-            (0, "aHVudGVyMi1zZWNyZXQ="),
-            (1, "eGh1bnRlcjItc2VjcmV0"),
-            (2, "eHhodW50ZXIyLXNlY3JldA=="),
-        ] {
-            let core = String::from_utf8(base64_core(b"hunter2-secret", before, STANDARD)).unwrap();
-            assert!(encoded.contains(&core) && core.len() >= 17, "{core} {encoded}");
+    fn secret(value: &[u8]) -> Secret {
+        Secret {
+            name: "pin".to_owned(),
+            value: value.to_vec(),
         }
     }
 
     #[test]
-    fn forms_of_json_and_short_values() {
-        assert!(forms_of(b"a\"b\\c\nd").contains(&b"a\\\"b\\\\c\\nd"[..]));
-        let short = Secret {
-            name: "pin".to_owned(),
-            value: b"1234\n".to_vec(),
-        };
-        assert!(is_short(&short));
+    fn forms_of_texts_bytes_and_short_values() {
+        assert!(forms_of(&secret(b"a\"b\\c\nd")).contains(&b"a\\\"b\\\\c\\nd"[..]));
+        let bytes = b"\xff\x00\xfe\x01\xfd\x02";
+        assert!(forms_of(&secret(bytes)).contains(&bytes[..]));
+        // printf 'xhunter2-secret' | base64, without what depends on the x.
+        let forms = forms_of(&secret(b"hunter2-secret\n"));
+        assert!(
+            forms
+                .iter()
+                .any(|form| b"eGh1bnRlcjItc2VjcmV0".ends_with(form) && form.len() >= 17)
+        );
+        assert!(is_short(&secret(b"1234\n")));
     }
 }

@@ -7,6 +7,19 @@ pub(crate) mod rpm;
 
 use std::cmp::Ordering;
 
+/// Compares `[epoch:]version[-release]`; a missing epoch counts as 0, and releases are compared only where both are there.
+fn compare_whole(left: &[u8], right: &[u8], compare_part: fn(&[u8], &[u8]) -> Ordering) -> Ordering {
+    let ((left_epoch, left), (right_epoch, right)) = (split_epoch(left), split_epoch(right));
+    let ((left, left_release), (right, right_release)) = (split_release(left), split_release(right));
+    let releases = || match (left_release, right_release) {
+        (Some(left), Some(right)) => compare_part(left, right),
+        _ => Ordering::Equal,
+    };
+    compare_numbers(left_epoch, right_epoch)
+        .then_with(|| compare_part(left, right))
+        .then_with(releases)
+}
+
 /// Splits off an epoch, `2:`; without one it is 0. Only digits are one.
 fn split_epoch(version: &[u8]) -> (&[u8], &[u8]) {
     let digits = version.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -1,7 +1,7 @@
 //! pacman's order of versions: vercmp(8).
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use super::{compare_numbers, split_epoch, split_release, take};
+use super::{compare_numbers, compare_whole, take};
 use std::cmp::Ordering;
 
 /// `[epoch:]version[-release]`; releases are compared only where both are there.
@@ -9,15 +9,7 @@ pub(crate) fn compare(left: &[u8], right: &[u8]) -> Ordering {
     if left == right {
         return Ordering::Equal;
     }
-    let ((left_epoch, left), (right_epoch, right)) = (split_epoch(left), split_epoch(right));
-    let ((left, left_release), (right, right_release)) = (split_release(left), split_release(right));
-    let releases = || match (left_release, right_release) {
-        (Some(left), Some(right)) => compare_part(left, right),
-        _ => Ordering::Equal,
-    };
-    compare_numbers(left_epoch, right_epoch)
-        .then_with(|| compare_part(left, right))
-        .then_with(releases)
+    compare_whole(left, right, compare_part)
 }
 
 /// As rpm did before it knew `~` and `^`, but that letters at the end make a version older: 1.0beta < 1.0.

@@ -1,20 +1,12 @@
 //! rpm's order of versions: rpm-version(7), with `~` (before the end) and `^` (after it).
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use super::{compare_numbers, split_epoch, split_release, take};
+use super::{compare_numbers, compare_whole, take};
 use std::cmp::Ordering;
 
 /// `[epoch:]version[-release]`; a missing epoch counts as 0, and releases are compared only where both are there.
 pub(crate) fn compare(left: &[u8], right: &[u8]) -> Ordering {
-    let ((left_epoch, left), (right_epoch, right)) = (split_epoch(left), split_epoch(right));
-    let ((left, left_release), (right, right_release)) = (split_release(left), split_release(right));
-    let releases = || match (left_release, right_release) {
-        (Some(left), Some(right)) => compare_part(left, right),
-        _ => Ordering::Equal,
-    };
-    compare_numbers(left_epoch, right_epoch)
-        .then_with(|| compare_part(left, right))
-        .then_with(releases)
+    compare_whole(left, right, compare_part)
 }
 
 /// Runs of digits and runs of letters; everything else only separates.
