@@ -34,17 +34,17 @@
 //!
 //! # Figures
 //! Every fourth cluster of a Debian 13 image that is not zero (2124 of 64 KiB), one thread of an AMD EPYC (Zen 5), processor
-//! time, the median of three runs; sizes beside zlib's:
+//! time, the median of five runs; sizes beside zlib's:
 //!
 //! | encoder | MB/s | bytes | |
 //! |---|---|---|---|
-//! | zlib 1.2.13 as qemu-img calls it (level 6, 4 KiB) | 53 | 57,629,926 | |
-//! | zlib-rs, level 6, 4 KiB | 135 | 58,477,317 | +1.5 % |
-//! | libdeflate 1.25, level 6, 32 KiB, which the format does not allow | 135 | 54,631,721 | −5.2 % |
-//! | level 1 | 260 | 58,983,086 | +2.3 % |
-//! | level 3 | 233 | 57,622,130 | ±0.0 % |
-//! | level 6 | 208 | 56,970,542 | −1.1 % |
-//! | level 9 | 96 | 56,510,910 | −1.9 % |
+//! | zlib 1.2.13 as qemu-img calls it (level 6, 4 KiB) | 50 | 57,629,926 | |
+//! | zlib-rs, level 6, 4 KiB | 125 | 58,477,317 | +1.5 % |
+//! | libdeflate 1.25, level 6, 32 KiB, which the format does not allow | 126 | 54,631,721 | −5.2 % |
+//! | level 1 | 236 | 58,983,086 | +2.3 % |
+//! | level 3 | 210 | 57,622,130 | ±0.0 % |
+//! | level 6 | 187 | 56,970,542 | −1.1 % |
+//! | level 9 | 86 | 56,510,910 | −1.9 % |
 //!
 //! To measure all but the first line again, on any raw image:
 //! `cargo run --release -p imgctl-deflate --example measure -- IMAGE.raw`.
