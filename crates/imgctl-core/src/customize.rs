@@ -2,7 +2,7 @@
 
 use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
 use crate::event::OnEvent;
-use crate::guest::{Change, Guest, facts};
+use crate::guest::{Change, Guest, plan_for};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
@@ -171,9 +171,7 @@ impl<'a> Run<'a> {
         let Some(recipe) = &self.options.recipe else {
             return Ok(Plan::default());
         };
-        let plan = recipe.plan(&facts(guest.tree())).map_err(|findings| {
-            Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
-        })?;
+        let plan = plan_for(recipe, guest.tree())?;
         unsupported::refuse(&plan.unsupported)?;
         Ok(plan)
     }

@@ -2,10 +2,10 @@
 
 use super::{Scene, Verification, evaluate, expect};
 use crate::disk::{Access, Disk, assemble, mount_records};
-use crate::guest::{Guest, facts};
+use crate::guest::{Guest, plan_for};
 use crate::image::BaseImage;
 use crate::receipt::GuestRecord;
-use crate::{Error, ErrorKind, InputOptions, Result};
+use crate::{InputOptions, Result};
 use imgctl_block::Overlay;
 use imgctl_recipe::Recipe;
 use imgctl_vfs::Timestamp;
@@ -32,9 +32,7 @@ pub fn verify(options: &VerifyOptions) -> Result<Verification> {
     let disk = Disk::open(Overlay::new(base.disk.device()), &base.path)?;
     let assembly = assemble(&disk, options.input.root, Timestamp::default(), Access::ReadOnly)?;
     let guest = Guest::new(assembly.tree, Timestamp::default());
-    let plan = options.recipe.plan(&facts(guest.tree())).map_err(|findings| {
-        Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
-    })?;
+    let plan = plan_for(&options.recipe, guest.tree())?;
     let scene = Scene::new(&guest, &disk, &assembly.mounts, &plan, &options.cancel);
     let mut checks = options
         .recipe

@@ -1,7 +1,8 @@
 //! What a recipe's conditions ask of the guest.
 
 use super::OsRelease;
-use imgctl_recipe::GuestFacts;
+use crate::{Error, ErrorKind};
+use imgctl_recipe::{GuestFacts, Plan, Recipe};
 use imgctl_vfs::{GuestPath, Tree};
 
 /// Programs that nearly every guest has one of, built for the machine that it runs on.
@@ -12,6 +13,13 @@ const PROGRAMS: [&str; 5] = [
     "/usr/bin/env",
     "/bin/busybox",
 ];
+
+/// What the recipe asks for in this guest.
+pub(crate) fn plan_for(recipe: &Recipe, tree: &Tree) -> crate::Result<Plan> {
+    recipe.plan(&facts(tree)).map_err(|findings| {
+        Error::new(ErrorKind::Usage, "the recipe contradicts itself in this guest").with_findings(findings)
+    })
+}
 
 /// The facts, as far as the guest tells them: what cannot be read is empty, and equals nothing that a condition names.
 pub(crate) fn facts(tree: &Tree) -> GuestFacts {

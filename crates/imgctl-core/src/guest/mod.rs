@@ -16,7 +16,7 @@ pub use accounts::{Account, Accounts, Group};
 pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
-pub(crate) use facts::facts;
+pub(crate) use facts::{facts, plan_for};
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;
