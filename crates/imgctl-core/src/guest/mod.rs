@@ -12,7 +12,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::{Account, Accounts, Group};
+pub use accounts::{Account, AccountFile, Accounts, ColonFile, Database, Group};
 pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};

@@ -1,5 +1,6 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 mod error;
 mod files;
 mod hostname;
@@ -30,12 +31,16 @@ pub trait Step: Debug {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Heading {
+    /// `groups`
+    Groups,
     /// `users`
     Users,
     /// `files`
     Files,
     /// `hostname`
     Hostname,
+    /// `sshd`
+    Sshd,
     /// `services`
     Services,
     /// `reset`
@@ -47,9 +52,11 @@ impl Heading {
     #[must_use]
     pub fn key(self) -> &'static str {
         match self {
+            Self::Groups => "groups",
             Self::Users => "users",
             Self::Files => "files",
             Self::Hostname => "hostname",
+            Self::Sshd => "sshd",
             Self::Services => "services",
             Self::Reset => "reset",
         }
@@ -71,9 +78,15 @@ pub struct StepSpec {
 
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &[
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    accounts::sshd::SPEC,
     services::DISABLE,
     services::ENABLE,
     services::MASK,

@@ -1,0 +1,13 @@
+//! Users, groups and how they get in.
+
+mod crypt;
+mod customs;
+pub(super) mod group;
+mod home;
+mod ids;
+pub(super) mod password;
+pub(super) mod sshd;
+pub(super) mod sudoers;
+#[cfg(test)]
+mod tests;
+pub(super) mod user;
