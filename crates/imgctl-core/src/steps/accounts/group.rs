@@ -10,7 +10,7 @@ use imgctl_vfs::EscapedBytes;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "groups",
-    heading: crate::steps::Heading::Groups,
+    section: "groups",
     help: "make and change groups",
     build: |plan: &Plan| {
         let groups = plan.groups.iter().filter(|group| !group.value.is_absent);
@@ -27,7 +27,7 @@ pub(in crate::steps) const SPEC: StepSpec = StepSpec {
 /// After users: members can be new, and only a group that is nobody's primary one can go.
 pub(in crate::steps) const MEMBERS: StepSpec = StepSpec {
     name: "group-members",
-    heading: crate::steps::Heading::Groups,
+    section: "groups",
     help: "put users into groups, and remove groups",
     build: |plan: &Plan| {
         let groups = plan.groups.iter();

@@ -10,7 +10,7 @@ use imgctl_recipe::{Password, Plan, Sourced, User, UserState};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "passwords",
-    heading: crate::steps::Heading::Users,
+    section: "users",
     help: "set, lock and unlock passwords",
     build: |plan: &Plan| {
         let asks = |user: &&Sourced<User>| {

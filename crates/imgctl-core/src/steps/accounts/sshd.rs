@@ -8,7 +8,7 @@ use imgctl_vfs::GuestPath;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "sshd",
-    heading: crate::steps::Heading::Sshd,
+    section: "sshd",
     help: "set what the SSH server allows",
     build: |plan: &Plan| {
         let settings = plan.sshd.clone();

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "sudoers",
-    heading: crate::steps::Heading::Users,
+    section: "users",
     help: "let users act as others by sudo",
     build: |plan: &Plan| {
         let asks = |user: &&Sourced<User>| {

@@ -11,7 +11,7 @@ use imgctl_vfs::{EscapedBytes, GuestPath, MetadataChange};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "users",
-    heading: crate::steps::Heading::Users,
+    section: "users",
     help: "make, change and remove users",
     build: |plan: &Plan| {
         let users: Vec<_> = plan
