@@ -32,10 +32,7 @@ nothing from there. A setting that a file read earlier contradicts is an error: 
             "settings",
             Shape::Map(
                 &kinds::SSHD_KEYWORD,
-                &Shape::Either(
-                    &Shape::Text(&kinds::SSHD_VALUE),
-                    &Shape::List(&Shape::Text(&kinds::SSHD_VALUE)),
-                ),
+                &Shape::OneOrMore(&Shape::Text(&kinds::SSHD_VALUE)),
             ),
             "{ X11Forwarding: \"no\" }",
             "Any keywords of sshd_config with their values; a list is one line for each.",

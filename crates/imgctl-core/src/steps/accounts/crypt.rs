@@ -8,7 +8,7 @@ use yescrypt::Yescrypt;
 
 /// How a password is hashed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Method {
+pub(crate) enum Method {
     /// `$y$`, with libcrypt's cost of 5: 16 MiB of memory.
     Yescrypt,
     /// `$6$`, 5000 rounds.

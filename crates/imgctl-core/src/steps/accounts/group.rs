@@ -80,7 +80,7 @@ pub(super) fn ensure(guest: &mut Guest, group: &GroupEntry) -> Outcome<()> {
                 Some(gid) => unused(&database, name, gid)?,
                 None => ids::free_gid(&database, &customs, group.is_system, None)?,
             };
-            add(&mut database, name, gid);
+            add(&mut database, &customs, name, gid);
         }
         (false, true) => {
             if let Some(gid) = group.gid {
@@ -104,8 +104,10 @@ pub(super) fn ensure_members(guest: &mut Guest, group: &GroupEntry) -> Outcome<(
 }
 
 /// A line for a new group.
-pub(super) fn add(database: &mut Database, name: &[u8], gid: u32) {
-    let password: &[u8] = if database.get(Gshadow).is_some() { b"x" } else { b"!" };
+pub(super) fn add(database: &mut Database, customs: &Customs, name: &[u8], gid: u32) {
+    // busybox knows no other place for a group's password, and says so all the same.
+    let is_elsewhere = database.get(Gshadow).is_some() || !customs.has_login_defs;
+    let password: &[u8] = if is_elsewhere { b"x" } else { b"!" };
     database.push(Group, &[name, password, gid.to_string().as_bytes(), b""]);
     database.push(Gshadow, &[name, b"!", b"", b""]);
 }

@@ -2,6 +2,7 @@
 
 mod crypt;
 mod customs;
+mod flags;
 pub(super) mod group;
 mod home;
 mod ids;
@@ -11,3 +12,6 @@ pub(super) mod sudoers;
 #[cfg(test)]
 mod tests;
 pub(super) mod user;
+
+pub(super) use crypt::Method;
+pub(super) use flags::FLAGS;

@@ -188,7 +188,7 @@ impl Edit<'_> {
         if wanted == own() && !self.database.get(Group).is_some_and(|file| file.has(self.name)) {
             let system = self.user.is_system;
             let gid = ids::free_gid(&self.database, &self.customs, system, Some(uid))?;
-            group::add(&mut self.database, self.name, gid);
+            group::add(&mut self.database, &self.customs, self.name, gid);
             return Ok(gid);
         }
         group::number_of(&self.database, &wanted)
