@@ -22,7 +22,6 @@ users:
         Rule::OneAtMost(&["password", "password_hash", "disabled"]),
         Rule::OneAtMost(&["locked", "disabled"]),
         Rule::Needs("move_home", &["home"]),
-        Rule::Needs("remove_home", &["state"]),
     ],
     keys: &[
         Key::new("name", Shape::Text(&kinds::USER_NAME), "debian", "The login name.")
