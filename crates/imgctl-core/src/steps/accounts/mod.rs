@@ -2,6 +2,8 @@
 
 mod crypt;
 mod customs;
+#[cfg(test)]
+mod flag_tests;
 mod flags;
 pub(super) mod group;
 mod home;

@@ -178,12 +178,16 @@ impl Edit<'_> {
         let wanted = match &self.user.group {
             Some(group) => group.clone(),
             None if self.customs.has_user_groups() => own(),
-            None => match self.customs.default_group() {
-                digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-                    Principal::Id(digits.parse().unwrap_or(100))
+            None => {
+                let name = self.customs.default_group();
+                let number = name.parse().ok().map(Principal::Id);
+                let default = number.unwrap_or_else(|| Principal::Name(name.to_owned()));
+                // A group that is not there is no default.
+                match group::number_of(&self.database, &default) {
+                    Ok(_) => default,
+                    Err(_) => own(),
                 }
-                name => Principal::Name(name.to_owned()),
-            },
+            }
         };
         if wanted == own() && !self.database.get(Group).is_some_and(|file| file.has(self.name)) {
             let system = self.user.is_system;
