@@ -1,5 +1,6 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 mod error;
 mod files;
 pub mod flags;
@@ -44,9 +45,15 @@ pub struct StepSpec {
 
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &[
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    accounts::sshd::SPEC,
     services::DISABLE,
     services::ENABLE,
     services::MASK,

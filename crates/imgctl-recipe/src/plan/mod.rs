@@ -4,12 +4,14 @@
 
 mod checks;
 mod secret;
+mod users;
 
 use std::path::PathBuf;
 
 pub use checks::*;
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
+pub use users::*;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,10 +22,14 @@ pub struct Plan {
     pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
     /// `reset`; `None` when the recipe has no such section.
@@ -59,15 +65,6 @@ pub struct Origin {
     pub column: usize,
     /// The path inside the document, like `files[2].mode`.
     pub key: String,
-}
-
-/// One entry of `users`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// An existing user of the guest.
-    pub name: String,
-    /// Public keys that must be authorized; others stay.
-    pub ssh_authorized_keys: Vec<String>,
 }
 
 /// One entry of `files`.

@@ -6,6 +6,7 @@ mod local_files;
 mod outputs;
 mod reset;
 mod services;
+mod sshd;
 mod users;
 mod verify;
 
@@ -101,8 +102,10 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         name: name.map(|(name, _)| name.to_owned()),
         expect: expect::expect(fields, &mut context),
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
+        groups: users::groups(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
+        sshd: sshd::sshd(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &context),
         verify: verify::verify(fields, &mut context),
