@@ -1,6 +1,8 @@
 //! The recipe itself: its sections.
 
-use super::{Key, Shape, Table, ansible, disk, files, kernel, outputs, packages, reset, run, selinux, services};
+use super::{
+    Key, Shape, Table, ansible, disk, files, first_boot, kernel, outputs, packages, reset, run, selinux, services,
+};
 use super::{settings, source, trust, users, variables, verify};
 use crate::kinds;
 
@@ -125,8 +127,7 @@ reset: { profile: golden }
             "The guest's time zone, by its name in the tz database.",
         )
         .default("unchanged")
-        .also(&["time_zone", "tz"])
-        .later(),
+        .also(&["time_zone", "tz"]),
         Key::new(
             "locale",
             Shape::Text(&kinds::LOCALE),
@@ -134,8 +135,7 @@ reset: { profile: golden }
             "The guest's language: `LANG`.",
         )
         .default("unchanged")
-        .also(&["lang", "language"])
-        .later(),
+        .also(&["lang", "language"]),
         Key::new(
             "keyboard",
             Shape::Table(&settings::KEYBOARD),
@@ -143,8 +143,7 @@ reset: { profile: golden }
             "The keyboard of the guest's console.",
         )
         .default("unchanged")
-        .also(&["keymap", "keyboard_layout", "vconsole"])
-        .later(),
+        .also(&["keymap", "keyboard_layout", "vconsole"]),
         Key::new(
             "kernel",
             Shape::Table(&kernel::KERNEL),
@@ -170,6 +169,14 @@ reset: { profile: golden }
         )
         .default("unchanged")
         .also(&["units", "systemd"]),
+        Key::new(
+            "first_boot",
+            Shape::List(&Shape::Table(&first_boot::FIRST_BOOT)),
+            "[{ name: join, script: \"join-cluster\\n\", network: true }]",
+            "What runs once in every machine that is made of the image.",
+        )
+        .default("nothing")
+        .also(&["firstboot", "first_boot_scripts", "on_first_boot"]),
         Key::new(
             "run",
             Shape::List(&Shape::Table(&run::RUN)),

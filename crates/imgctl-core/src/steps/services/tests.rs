@@ -1,11 +1,24 @@
 //! What systemctl is not asked about: messages, init scripts, hostile folders.
 
-use super::{disable::disable, enable::enable, mask::mask};
+use super::{Scope, Verb, act};
 use crate::guest::Guest;
+use crate::steps::Outcome;
 use crate::testing::{edited, guest};
 
 const PLAIN: &str = "/usr/lib/systemd/system/plain.service|[Install]\nWantedBy=multi-user.target\n";
 const WANTS: &str = "/etc/systemd/system/multi-user.target.wants";
+
+fn enable(guest: &mut Guest, name: &str) -> Outcome<()> {
+    act(guest, Verb::Enable, Scope::System, name)
+}
+
+fn disable(guest: &mut Guest, name: &str) -> Outcome<()> {
+    act(guest, Verb::Disable, Scope::System, name)
+}
+
+fn mask(guest: &mut Guest, name: &str) -> Outcome<()> {
+    act(guest, Verb::Mask, Scope::System, name)
+}
 
 fn warnings(guest: &Guest) -> Vec<&str> {
     guest
