@@ -29,7 +29,7 @@ pub(super) fn set_default(guest: &mut Guest, name: &str) -> Outcome<()> {
     if unit.is_masked {
         return Err(StepFailure::refused_with(
             format!("the unit {name} is masked by {}", unit.path),
-            "list it in `services.unmask` too, or put `--unmask` first",
+            "list it in `services.unmask` too, or put `--unmask-unit` first",
         ));
     }
     let link = fixed(Scope::System.config()).join(DEFAULT.as_bytes());

@@ -42,7 +42,7 @@ pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName)
         let message = format!("the unit {name} is masked by {}", unit.path);
         return Err(StepFailure::refused_with(
             message,
-            "list it in `services.unmask` too, or put `--unmask` first",
+            "list it in `services.unmask` too, or put `--unmask-unit` first",
         ));
     }
     let mut pending = VecDeque::from([unit]);

@@ -16,54 +16,56 @@ mod tests;
 mod unit_file;
 mod unit_name;
 
-use super::{Heading, Outcome, Step, StepError, StepFailure, StepSpec};
+use super::flags::{FlagDeed, FlagError, FlagGroup, FlagSpec, Peer};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::Guest;
 use imgctl_recipe::{Plan, Services, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
 pub(crate) use manager::Manager;
 pub(crate) use scope::Scope;
 pub(crate) use state::{UnitState, unit_state};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use unit_name::UnitName;
 
 pub(super) const UNMASK: StepSpec = StepSpec {
     name: "unmask-services",
-    heading: Heading::Services,
+    section: "services",
     help: "make it possible again to start units",
     build: |plan: &Plan| build(&UNMASK, Verb::Unmask, &plan.services),
 };
 
 pub(super) const PRESET: StepSpec = StepSpec {
     name: "preset-services",
-    heading: Heading::Services,
+    section: "services",
     help: "have units start at boot or not as the guest's preset files say",
     build: |plan: &Plan| build(&PRESET, Verb::Preset, &plan.services),
 };
 
 pub(super) const DISABLE: StepSpec = StepSpec {
     name: "disable-services",
-    heading: Heading::Services,
+    section: "services",
     help: "keep units from starting at boot",
     build: |plan: &Plan| build(&DISABLE, Verb::Disable, &plan.services),
 };
 
 pub(super) const ENABLE: StepSpec = StepSpec {
     name: "enable-services",
-    heading: Heading::Services,
+    section: "services",
     help: "make units start at boot",
     build: |plan: &Plan| build(&ENABLE, Verb::Enable, &plan.services),
 };
 
 pub(super) const MASK: StepSpec = StepSpec {
     name: "mask-services",
-    heading: Heading::Services,
+    section: "services",
     help: "make it impossible to start units",
     build: |plan: &Plan| build(&MASK, Verb::Mask, &plan.services),
 };
 
 pub(super) const USER: StepSpec = StepSpec {
     name: "user-services",
-    heading: Heading::Services,
+    section: "services",
     help: "the same for the units of every user's session",
     build: |plan: &Plan| {
         let units = &plan.user_services;
@@ -79,13 +81,92 @@ pub(super) const USER: StepSpec = StepSpec {
 
 pub(super) const DEFAULT_TARGET: StepSpec = StepSpec {
     name: "default-target",
-    heading: Heading::Services,
+    section: "services",
     help: "set the target that the guest boots into",
     build: |plan: &Plan| {
         let target = plan.default_target.clone()?;
         Some(Box::new(DefaultTarget { target }))
     },
 };
+
+pub(super) const FLAGS: &[FlagSpec] = &[
+    flag("enable-unit", "Make a unit start at boot", "services.enable", |unit| {
+        Ok(json!({ "services": { "enable": [unit] } }))
+    }),
+    flag(
+        "disable-unit",
+        "Keep a unit from starting at boot",
+        "services.disable",
+        |unit| Ok(json!({ "services": { "disable": [unit] } })),
+    ),
+    flag(
+        "mask-unit",
+        "Make it impossible to start a unit",
+        "services.mask",
+        |unit| Ok(json!({ "services": { "mask": [unit] } })),
+    ),
+    flag(
+        "unmask-unit",
+        "Make it possible again to start a unit",
+        "services.unmask",
+        |unit| Ok(json!({ "services": { "unmask": [unit] } })),
+    ),
+    flag(
+        "preset-unit",
+        "Have a unit start at boot or not as the guest's preset files say; all: every unit",
+        "services.preset",
+        |unit| match unit {
+            "all" => Ok(json!({ "services": { "preset": "all" } })),
+            unit => Ok(json!({ "services": { "preset": [unit] } })),
+        },
+    ),
+    flag(
+        "enable-user-unit",
+        "Make a unit start in every user's session",
+        "services.user.enable",
+        |unit| Ok(json!({ "services": { "user": { "enable": [unit] } } })),
+    ),
+    flag(
+        "disable-user-unit",
+        "Keep a unit from starting in users' sessions",
+        "services.user.disable",
+        |unit| Ok(json!({ "services": { "user": { "disable": [unit] } } })),
+    ),
+    flag(
+        "mask-user-unit",
+        "Make it impossible to start a unit in users' sessions",
+        "services.user.mask",
+        |unit| Ok(json!({ "services": { "user": { "mask": [unit] } } })),
+    ),
+    FlagSpec {
+        name: "default-target",
+        value: "TARGET",
+        group: FlagGroup::Services,
+        help: "Set the target that the guest boots into",
+        example: "multi-user.target",
+        recipe: "services.default_target",
+        peer: Peer::Ours,
+        deed: FlagDeed::Recipe(|target| Ok(json!({ "services": { "default_target": target } }))),
+    },
+];
+
+const fn flag(
+    name: &'static str,
+    help: &'static str,
+    recipe: &'static str,
+    sections: fn(&str) -> Result<Value, FlagError>,
+) -> FlagSpec {
+    FlagSpec {
+        name,
+        value: "UNIT",
+        group: FlagGroup::Services,
+        help,
+        example: "fstrim.timer",
+        recipe,
+        peer: Peer::Ours,
+        deed: FlagDeed::Recipe(sections),
+    }
+}
 
 /// What is done with a unit.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
