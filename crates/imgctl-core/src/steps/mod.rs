@@ -2,8 +2,10 @@
 
 mod error;
 mod files;
+mod first_boot;
 pub mod flags;
 mod hostname;
+mod identity;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
@@ -47,6 +49,9 @@ pub const STEPS: &[StepSpec] = &[
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    identity::timezone::SPEC,
+    identity::locale::SPEC,
+    identity::keyboard::SPEC,
     services::UNMASK,
     services::PRESET,
     services::DISABLE,
@@ -54,6 +59,7 @@ pub const STEPS: &[StepSpec] = &[
     services::MASK,
     services::USER,
     services::DEFAULT_TARGET,
+    first_boot::SPEC,
     reset::machine_id::SPEC,
     reset::ssh_hostkeys::SPEC,
     reset::cloud_init::SPEC,

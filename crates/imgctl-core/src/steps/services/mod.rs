@@ -23,8 +23,8 @@ use imgctl_recipe::{Plan, Services, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
 pub(crate) use manager::Manager;
 pub(crate) use scope::Scope;
-pub(crate) use state::{UnitState, unit_state};
 use serde_json::{Value, json};
+pub(crate) use state::{UnitState, unit_state};
 use std::collections::BTreeSet;
 use unit_name::UnitName;
 
