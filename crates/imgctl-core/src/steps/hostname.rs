@@ -250,7 +250,7 @@ fn short(name: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{edited, guest, text};
+    use crate::testing::{changed_by, edited, guest, text};
 
     const DEBIAN: &str = "/etc/os-release|ID=debian\n";
 
@@ -346,7 +346,7 @@ mod tests {
         edited(&mut centos, |guest| set(guest, "n1").unwrap());
         assert_eq!(text(&centos, "/etc/sysconfig/network"), "NETWORKING=yes\nHOSTNAME=n1\n");
         assert_eq!(text(&centos, "/etc/machine-info"), "PRETTY_HOSTNAME=n1\nCHASSIS=vm\n");
-        assert!(edited(&mut centos, |guest| set(guest, "n1").unwrap()).is_empty());
+        assert!(changed_by(&mut centos, |guest| set(guest, "n1").unwrap()).is_empty());
     }
 
     #[test]
@@ -374,7 +374,7 @@ mod tests {
             "/etc/hostname|n.example\n",
             "/etc/hosts|127.0.1.1 n.example n\n",
         ]);
-        assert!(edited(&mut guest, |guest| set(guest, "n.example").unwrap()).is_empty());
+        assert!(changed_by(&mut guest, |guest| set(guest, "n.example").unwrap()).is_empty());
         assert!(guest.log().is_empty());
     }
 }

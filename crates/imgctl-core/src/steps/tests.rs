@@ -3,7 +3,8 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, MachineId, Origin, Reset, ResetOperation, ResetProfile, Sourced, User,
+    Content, FileAction, FileEntry, FirstBoot, FirstBootDeed, Keyboard, MachineId, Origin, Reset, ResetOperation,
+    ResetProfile, Sourced, User,
 };
 use std::error::Error as _;
 
@@ -59,10 +60,40 @@ fn whole_plan() -> Plan {
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
+    with_identity_and_first_boot(plan)
+}
+
+fn with_identity_and_first_boot(mut plan: Plan) -> Plan {
+    let text = |text: &str, key| Some(sourced(text.to_owned(), key));
+    plan.timezone = text("Etc/UTC", "timezone");
+    plan.locale = text("C.UTF-8", "locale");
+    let keyboard = Keyboard {
+        layout: "de".to_owned(),
+        ..Keyboard::default()
+    };
+    plan.keyboard = Some(sourced(keyboard, "keyboard"));
+    plan.default_target = text("multi-user.target", "services.default_target");
+    plan.services.unmask = vec![sourced("ssh.service".to_owned(), "services.unmask[0]")];
+    plan.services.preset = vec![sourced("ssh.socket".to_owned(), "services.preset[0]")];
+    plan.user_services.enable = vec![sourced("agent.socket".to_owned(), "services.user.enable[0]")];
+    let script = FirstBoot {
+        name: None,
+        deed: FirstBootDeed::Shell("true".to_owned()),
+        network: false,
+        retry: true,
+        sensitive: false,
+    };
+    plan.first_boot = vec![sourced(script, "first_boot[0]")];
     plan
 }
 
-const ENTRIES: [&str; 12] = [
+const ENTRIES: [&str; 18] = [
+    "/bin/sh|x",
+    "/bin/setupcon|x",
+    "/usr/share/zoneinfo/Etc/UTC|TZif2",
+    "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",
+    "/usr/lib/systemd/system/ssh.socket|[Install]\nWantedBy=sockets.target\n",
+    "/usr/lib/systemd/user/agent.socket|[Install]\nWantedBy=sockets.target\n",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
     "/root/",
@@ -135,7 +166,20 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     let headings: Vec<&str> = STEPS.iter().map(|spec| spec.section).collect();
     let mut unique = headings.clone();
     unique.dedup();
-    assert_eq!(unique, ["users", "files", "hostname", "services", "reset"]);
+    assert_eq!(
+        unique,
+        [
+            "users",
+            "files",
+            "hostname",
+            "timezone",
+            "locale",
+            "keyboard",
+            "services",
+            "first_boot",
+            "reset"
+        ]
+    );
     for operation in ResetOperation::ALL {
         let name = operation.key().replace('_', "-");
         assert!(STEPS.iter().any(|spec| spec.name == name), "{name} has no step");

@@ -205,7 +205,7 @@ fn alpine(guest: &mut Guest, keyboard: &Keyboard) -> Outcome<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{edited, guest, text};
+    use crate::testing::{changed_by, edited, guest, text};
 
     fn german() -> Keyboard {
         Keyboard {
@@ -240,7 +240,7 @@ mod tests {
             text(&guest, "/etc/default/keyboard"),
             "# c\nXKBMODEL=\"pc104\"\nXKBLAYOUT=\"de\"\nXKBVARIANT=\"nodeadkeys\"\nXKBOPTIONS=\"compose:menu\"\nBACKSPACE=\"bs\"\n"
         );
-        assert!(edited(&mut guest, |guest| set(guest, &german()).unwrap()).is_empty());
+        assert!(changed_by(&mut guest, |guest| set(guest, &german()).unwrap()).is_empty());
         assert!(guest.warnings().is_empty());
     }
 
@@ -257,7 +257,7 @@ mod tests {
             text(&server, "/etc/vconsole.conf"),
             "KEYMAP=de-nodeadkeys\nFONT=\"eurlatgr\"\n"
         );
-        assert!(edited(&mut server, |guest| set(guest, &german()).unwrap()).is_empty());
+        assert!(changed_by(&mut server, |guest| set(guest, &german()).unwrap()).is_empty());
         let mut desktop = guest(&[
             "/etc/os-release|ID=fedora\n",
             "/usr/bin/Xorg|x",
@@ -292,6 +292,6 @@ mod tests {
             "KEYMAP=/etc/keymap/de-nodeadkeys.bmap.gz\n"
         );
         assert_eq!(guest.glob("/etc/runlevels/boot/loadkmap").unwrap().len(), 1);
-        assert!(edited(&mut guest, |guest| set(guest, &german()).unwrap()).is_empty());
+        assert!(changed_by(&mut guest, |guest| set(guest, &german()).unwrap()).is_empty());
     }
 }

@@ -158,7 +158,7 @@ fn warn(guest: &mut Guest, family: OsFamily, locale: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{edited, guest, text};
+    use crate::testing::{changed_by, guest, text};
 
     fn warnings(guest: &Guest) -> Vec<&str> {
         guest
@@ -218,7 +218,7 @@ mod tests {
             set(&mut guest, locale).unwrap();
             assert_eq!(text(&guest, file), content, "{release}");
             assert_eq!(warnings(&guest), [""; 0], "{release}");
-            assert!(edited(&mut guest, |guest| set(guest, locale).unwrap()).is_empty());
+            assert!(changed_by(&mut guest, |guest| set(guest, locale).unwrap()).is_empty());
         }
     }
 

@@ -163,7 +163,7 @@ fn names(guest: &Guest) -> Outcome<Vec<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{edited, guest, path, text};
+    use crate::testing::{changed_by, edited, guest, path, text};
 
     const ZONES: [&str; 3] = [
         "/usr/share/zoneinfo/Europe/Berlin|TZif2",
@@ -232,7 +232,7 @@ mod tests {
                 guest.read_link(&path("/etc/localtime")).unwrap().unwrap(),
                 target.as_bytes()
             );
-            assert!(edited(&mut guest, |guest| set(guest, "Europe/Berlin").unwrap()).is_empty());
+            assert!(changed_by(&mut guest, |guest| set(guest, "Europe/Berlin").unwrap()).is_empty());
         }
     }
 
@@ -260,7 +260,7 @@ mod tests {
             assert!(zone == "US/Eastern" || nearest == ["Europe/Berlin"], "{nearest:?}");
         }
         let mut minimal = guest(&["/etc/os-release|ID=alpine\n"]);
-        assert!(edited(&mut minimal, |guest| set(guest, "UTC").unwrap()).is_empty());
+        assert!(changed_by(&mut minimal, |guest| set(guest, "UTC").unwrap()).is_empty());
         let failure = set(&mut minimal, "Europe/Berlin").unwrap_err().to_string();
         assert!(failure.starts_with("the guest has no tz database"), "{failure}");
     }
