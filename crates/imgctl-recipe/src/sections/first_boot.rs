@@ -2,7 +2,7 @@
 
 use super::{Context, files};
 use crate::fields::Fields;
-use crate::finding::{Complaint, quoted};
+use crate::finding::{Complaint, Place};
 use crate::plan::{Content, FirstBoot, FirstBootDeed, Sourced};
 
 pub(super) fn first_boot(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<FirstBoot>> {
@@ -55,8 +55,8 @@ fn deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FirstBootDeed> 
             None
         }
         [first, ..] if first.trim().is_empty() => {
-            let message = format!("{} is no program", quoted(first));
-            context.report(place, Complaint::error(message));
+            let message = "the command is empty";
+            context.report(place, Complaint::error(message).hint("remove the entry"));
             None
         }
         // A list stands in brackets; a single string is a line for the shell.
@@ -68,7 +68,7 @@ fn deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FirstBootDeed> 
 }
 
 /// A line end of Windows would be taken for a part of the interpreter's name.
-fn check_interpreter(text: &str, place: &crate::finding::Place, context: &mut Context<'_>) {
+fn check_interpreter(text: &str, place: &Place, context: &mut Context<'_>) {
     let first = text.split('\n').next().unwrap_or_default();
     if first.starts_with("#!") && first.ends_with('\r') {
         let complaint = Complaint::error("the script's first line ends in a carriage return");

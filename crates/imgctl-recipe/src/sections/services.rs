@@ -38,6 +38,14 @@ pub(super) fn services(
 }
 
 fn lists(section: &Fields<'_>, context: &mut Context<'_>) -> Services {
+    let services = Services {
+        enable: units(section, "enable", context),
+        disable: units(section, "disable", context),
+        mask: units(section, "mask", context),
+        unmask: units(section, "unmask", context),
+        preset: units(section, "preset", context),
+        preset_all: section.text("preset").map(|(_, place)| context.origin(place)),
+    };
     // What is enabled or masked is so in the end; a preset is only about what is not said otherwise.
     for (first, others) in [
         ("enable", &["disable", "mask", "preset"][..]),
@@ -46,14 +54,7 @@ fn lists(section: &Fields<'_>, context: &mut Context<'_>) -> Services {
     ] {
         contradictions(section, first, others, context);
     }
-    Services {
-        enable: units(section, "enable", context),
-        disable: units(section, "disable", context),
-        mask: units(section, "mask", context),
-        unmask: units(section, "unmask", context),
-        preset: units(section, "preset", context),
-        preset_all: section.text("preset").map(|(_, place)| context.origin(place)),
-    }
+    services
 }
 
 fn contradictions(section: &Fields<'_>, first: &str, others: &[&str], context: &mut Context<'_>) {
