@@ -116,7 +116,7 @@ reset: { profile: golden }
             "hostname",
             Shape::Text(&kinds::HOSTNAME),
             "golden",
-            "The guest's name, in `/etc/hostname`.",
+            "The guest's name: in `/etc/hostname`, and in `/etc/hosts` as the guest's family has it.",
         )
         .default("unchanged")
         .also(&["host_name", "fqdn"]),
@@ -124,7 +124,7 @@ reset: { profile: golden }
             "timezone",
             Shape::Text(&kinds::TIMEZONE),
             "Europe/Berlin",
-            "The guest's time zone, by its name in the tz database.",
+            "The guest's time zone, by its name in the tz database; the guest must have it.",
         )
         .default("unchanged")
         .also(&["time_zone", "tz"]),
@@ -132,7 +132,7 @@ reset: { profile: golden }
             "locale",
             Shape::Text(&kinds::LOCALE),
             "en_US.UTF-8",
-            "The guest's language: `LANG`.",
+            "The guest's language: `LANG`. Nothing is generated; a locale that the guest does not have comes with a warning.",
         )
         .default("unchanged")
         .also(&["lang", "language"]),

@@ -115,7 +115,7 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         hostname,
         timezone,
         locale,
-        keyboard: keyboard::keyboard(fields, &mut context),
+        keyboard: keyboard::keyboard(fields, &context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         services,

@@ -195,7 +195,12 @@ impl Importer<'_> {
                 let reason = "cloud-init runs it at every boot, a recipe once, while the image is made";
                 self.draft.remark(name, reason);
             }
-            None => self.draft.first_boot.push(entry),
+            None => {
+                self.draft.first_boot.push(entry);
+                let reason = "it runs at the first boot of each machine, as cloud-init does it; what can be done while \
+                              the image is made belongs in `run`";
+                self.draft.remark(name, reason);
+            }
         }
     }
 
