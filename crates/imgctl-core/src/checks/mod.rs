@@ -3,7 +3,6 @@
 //! All of it is judged, whatever failed before; a check that cannot be judged has failed.
 
 mod accounts;
-mod boot_entries;
 mod bootloader;
 mod expect;
 mod file;

@@ -1,5 +1,6 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+pub(crate) mod boot;
 mod error;
 mod files;
 mod hostname;

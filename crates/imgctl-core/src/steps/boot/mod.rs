@@ -1,0 +1,3 @@
+//! Boot and kernel: command line, modules, parameters, initramfs configuration, mounts and swap.
+
+pub(super) mod cmdline;
