@@ -2,12 +2,16 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
+mod boot;
 mod checks;
+mod network;
 mod secret;
 
 use std::path::PathBuf;
 
+pub use boot::*;
 pub use checks::*;
+pub use network::*;
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 
@@ -24,6 +28,18 @@ pub struct Plan {
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `kernel`.
+    pub kernel: Kernel,
+    /// `sysctl`, in the recipe's order.
+    pub sysctl: Vec<Sourced<SysctlFile>>,
+    /// `fstab`, in the recipe's order.
+    pub fstab: Vec<Sourced<Mount>>,
+    /// `swap`.
+    pub swap: Option<Sourced<SwapFile>>,
+    /// `network`.
+    pub network: Option<Sourced<Network>>,
+    /// `cloud_init`.
+    pub cloud_init: Option<Sourced<CloudInit>>,
     /// `services`.
     pub services: Services,
     /// `reset`; `None` when the recipe has no such section.

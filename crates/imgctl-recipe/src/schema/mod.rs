@@ -4,11 +4,14 @@
 //! reference in docs/recipe.md.
 
 mod ansible;
+mod cloud_init;
 mod disk;
 mod files;
 pub(crate) mod json;
 mod kernel;
 mod language;
+mod mounts;
+mod network;
 mod order;
 mod outputs;
 mod packages;

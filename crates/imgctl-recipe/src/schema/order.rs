@@ -41,7 +41,17 @@ pub(crate) static ORDER: &[Stage] = &[
     Stage {
         name: "files and kernel configuration",
         sections: &[
-            "files", "hostname", "timezone", "locale", "keyboard", "kernel", "sysctl",
+            "files",
+            "hostname",
+            "timezone",
+            "locale",
+            "keyboard",
+            "kernel",
+            "sysctl",
+            "fstab",
+            "swap",
+            "network",
+            "cloud_init",
         ],
         about: "Files in the recipe's order, then settings. Then `run` hooks with `at: after-files`.",
     },

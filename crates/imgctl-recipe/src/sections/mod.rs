@@ -1,8 +1,10 @@
 //! From checked values to the plan: what the values say together.
 
+mod boot;
 mod expect;
 mod files;
 mod local_files;
+mod network;
 mod outputs;
 mod reset;
 mod services;
@@ -103,6 +105,12 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
+        kernel: boot::kernel(fields, &mut context),
+        sysctl: boot::sysctl(fields, &mut context),
+        fstab: boot::fstab(fields, &mut context),
+        swap: boot::swap(fields, &mut context),
+        network: network::network(fields, &mut context),
+        cloud_init: network::cloud_init(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &context),
         verify: verify::verify(fields, &mut context),
