@@ -17,7 +17,7 @@ mod scan;
 mod secrets;
 mod service;
 mod ssh_host_keys;
-mod sysctl;
+pub(crate) mod sysctl;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
 pub(crate) use facts::{facts, plan_for};
+pub(crate) use fstab::unescape;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;

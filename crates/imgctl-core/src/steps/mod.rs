@@ -1,6 +1,7 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
 pub(crate) mod boot;
+mod each;
 mod error;
 mod files;
 pub mod flags;
@@ -8,6 +9,7 @@ mod hostname;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
+mod text;
 
 pub use error::{StepError, StepFailure};
 
@@ -48,6 +50,12 @@ pub const STEPS: &[StepSpec] = &[
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    boot::cmdline::SPEC,
+    boot::modules::SPEC,
+    boot::initramfs::SPEC,
+    boot::sysctl::SPEC,
+    boot::fstab::SPEC,
+    boot::swap::SPEC,
     services::DISABLE,
     services::ENABLE,
     services::MASK,

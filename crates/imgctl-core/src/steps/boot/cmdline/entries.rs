@@ -1,11 +1,12 @@
 //! Boot Loader Specification entries, GRUB's environment blocks, /etc/kernel/cmdline and extlinux.
 
-use super::{edit, read};
+use super::edit;
 use crate::boot::arguments::{Wanted, appended, has};
 use crate::boot::entries::{BootFiles, CONFIGURATIONS, ENTRIES, EXTLINUX, extlinux_arguments, texts};
 use crate::boot::environment::{self, PLACES};
 use crate::boot::words::{Syntax, Variables, expanded};
 use crate::guest::{Guest, NewMetadata};
+use crate::steps::text::read;
 use crate::steps::{Outcome, StepFailure, fixed};
 
 const VARIABLE: &str = "kernelopts";

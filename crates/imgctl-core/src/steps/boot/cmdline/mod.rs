@@ -15,10 +15,52 @@ use crate::boot::entries::{BootFiles, CONFIGURATIONS, escaped, texts};
 use crate::boot::shell;
 use crate::boot::words::Syntax;
 use crate::guest::{Guest, MAX_TEXT_BYTES, NewMetadata, OsFamily, OsRelease};
-use crate::steps::{Outcome, StepFailure, fixed};
+use crate::steps::each::each;
+use crate::steps::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
+use crate::steps::text::{self, read};
+use crate::steps::{Outcome, StepFailure, StepSpec, fixed};
 use defaults::Lists;
 use grub_config::Generated;
+use imgctl_recipe::{KernelCommandLine, Plan};
 use imgctl_vfs::{FileKind, GuestPath};
+use serde_json::json;
+
+pub(in crate::steps) const SPEC: StepSpec = StepSpec {
+    name: "kernel-cmdline",
+    section: "kernel",
+    help: "give every boot entry arguments for the kernel, and take others away",
+    build: |plan: &Plan| {
+        each(SPEC.name, plan.kernel.cmdline.clone(), |guest, line: &KernelCommandLine| {
+            let wanted = Wanted {
+                ensure: line.ensure.clone(),
+                remove: line.remove.clone(),
+            };
+            set(guest, &wanted)
+        })
+    },
+};
+
+pub(super) const ENSURE: FlagSpec = FlagSpec {
+    name: "kernel-arg",
+    value: "ARG",
+    group: FlagGroup::Boot,
+    help: "Give every boot entry an argument for the kernel, in place of one with another value",
+    example: "console=ttyS0",
+    recipe: "kernel.cmdline.ensure",
+    peer: Peer::Ours,
+    deed: FlagDeed::Recipe(|argument| Ok(json!({ "kernel": { "cmdline": { "ensure": [argument] } } }))),
+};
+
+pub(super) const REMOVE: FlagSpec = FlagSpec {
+    name: "remove-kernel-arg",
+    value: "ARG",
+    group: FlagGroup::Boot,
+    help: "Take an argument of the kernel from every boot entry; a name alone stands for every value",
+    example: "quiet",
+    recipe: "kernel.cmdline.remove",
+    peer: Peer::Ours,
+    deed: FlagDeed::Recipe(|argument| Ok(json!({ "kernel": { "cmdline": { "remove": [argument] } } }))),
+};
 
 const DEFAULTS: &str = "/etc/default/grub";
 const GENERATORS: [&str; 4] = [
@@ -39,7 +81,7 @@ const UNIFIED: [&str; 3] = [
 ];
 
 /// Makes every command line as wanted.
-pub(in crate::steps) fn set(guest: &mut Guest, wanted: &Wanted) -> Outcome<()> {
+fn set(guest: &mut Guest, wanted: &Wanted) -> Outcome<()> {
     let mut is_for_later = entries::environments(guest, wanted)?;
     let (before, after, has_defaults) = set_defaults(guest, wanted)?;
     is_for_later |= has_defaults;
@@ -173,27 +215,14 @@ fn check(guest: &mut Guest, wanted: &Wanted, is_for_later: bool) -> Outcome<()> 
     Ok(())
 }
 
-/// The text of a file; `None` when it is not there.
-fn read(guest: &Guest, path: &GuestPath) -> Outcome<Option<String>> {
-    let Some(text) = guest.read(path, MAX_TEXT_BYTES)? else {
-        return Ok(None);
-    };
-    match String::from_utf8(text) {
-        Ok(text) => Ok(Some(text)),
-        Err(_) => Err(StepFailure::refused(format!("{path} is not UTF-8 text"))),
-    }
-}
-
-/// Replaces the text of a file that is there by what `change` makes of it; whether that is something else.
-fn edit(guest: &mut Guest, path: &GuestPath, change: impl FnOnce(&str) -> Outcome<Option<String>>) -> Outcome<bool> {
-    let Some(old) = read(guest, path)? else {
-        return Ok(false);
-    };
-    match change(&old)?.filter(|new| *new != old) {
-        Some(new) => {
-            guest.write_file(path, &mut new.as_bytes(), NewMetadata::root(0o644))?;
-            Ok(true)
-        }
-        None => Ok(false),
+/// Replaces the text of a file that is there by what `change` makes of it.
+fn edit(
+    guest: &mut Guest,
+    path: &GuestPath,
+    change: impl FnOnce(&str) -> Outcome<Option<String>>,
+) -> Outcome<bool> {
+    match guest.exists(path)? {
+        true => text::edit(guest, path, change),
+        false => Ok(false),
     }
 }
