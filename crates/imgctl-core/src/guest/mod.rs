@@ -46,6 +46,8 @@ pub struct Guest {
     warnings: Vec<Warning>,
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
+    /// What a reset later in the run leaves.
+    kept: BTreeSet<GuestPath>,
 }
 
 impl Guest {
@@ -58,6 +60,7 @@ impl Guest {
             log: ChangeLog::default(),
             warnings: Vec::new(),
             reported: BTreeSet::new(),
+            kept: BTreeSet::new(),
         }
     }
 
@@ -110,6 +113,25 @@ impl Guest {
             Some(found) => self.log.hide(&self.tree, &found),
             None => Ok(()),
         }
+    }
+
+    /// Has a reset later in this run leave what `path` leads to: it was put there for clones to have.
+    pub fn keep(&mut self, path: &GuestPath) -> Result<()> {
+        let found = self.find(path)?;
+        self.kept.extend(found.map(|found| found.path));
+        Ok(())
+    }
+
+    /// Whether a reset leaves what is at this path, which has no links in it.
+    #[must_use]
+    pub fn is_kept(&self, path: &GuestPath) -> bool {
+        self.kept.contains(path)
+    }
+
+    /// Whether a reset leaves something below this path, which has no links in it.
+    #[must_use]
+    pub fn holds_kept(&self, path: &GuestPath) -> bool {
+        self.kept.iter().any(|kept| kept.is_within(path))
     }
 
     /// The node that `path` leads to, links followed; `None` when nothing is there.

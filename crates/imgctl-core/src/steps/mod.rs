@@ -6,6 +6,7 @@ mod error;
 mod files;
 pub mod flags;
 mod hostname;
+mod network;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
@@ -56,6 +57,8 @@ pub const STEPS: &[StepSpec] = &[
     boot::sysctl::SPEC,
     boot::fstab::SPEC,
     boot::swap::SPEC,
+    network::cloud_init::SPEC,
+    network::interfaces::SPEC,
     services::DISABLE,
     services::ENABLE,
     services::MASK,

@@ -3,7 +3,8 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, MachineId, Origin, Reset, ResetOperation, ResetProfile, Sourced, User,
+    CloudInit, CloudSeed, Content, FileAction, FileEntry, Initramfs, Kernel, KernelCommandLine, KernelModules,
+    MachineId, Mount, Network, Origin, Reset, ResetOperation, ResetProfile, Sourced, SwapFile, SysctlFile, User,
 };
 use std::error::Error as _;
 
@@ -56,13 +57,67 @@ fn whole_plan() -> Plan {
         )),
         ..Plan::default()
     };
+    add_settings(&mut plan);
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
     plan
 }
 
-const ENTRIES: [&str; 12] = [
+fn add_settings(plan: &mut Plan) {
+    plan.kernel = Kernel {
+        cmdline: Some(sourced(
+            KernelCommandLine {
+                ensure: vec!["a=1".to_owned()],
+                remove: Vec::new(),
+            },
+            "kernel.cmdline",
+        )),
+        modules: Some(sourced(
+            KernelModules {
+                load: vec!["overlay".to_owned()],
+                ..KernelModules::default()
+            },
+            "kernel.modules",
+        )),
+        initramfs: Some(sourced(Initramfs::default(), "kernel.initramfs")),
+    };
+    let sysctl = SysctlFile {
+        name: "90-x".to_owned(),
+        settings: vec![("kernel.panic".to_owned(), "5".to_owned())],
+    };
+    plan.sysctl = vec![sourced(sysctl, "sysctl.90-x")];
+    let mount = Mount {
+        path: "/data".to_owned(),
+        source: Some("tmpfs".to_owned()),
+        fs_type: None,
+        options: None,
+        dump: None,
+        pass: None,
+        is_absent: false,
+    };
+    plan.fstab = vec![sourced(mount, "fstab[0]")];
+    let swap = SwapFile {
+        path: "/swapfile".to_owned(),
+        size_bytes: 64 << 10,
+        priority: None,
+    };
+    plan.swap = Some(sourced(swap, "swap"));
+    let cloud_init = CloudInit {
+        seed: Some(CloudSeed::default()),
+        ..CloudInit::default()
+    };
+    plan.cloud_init = Some(sourced(cloud_init, "cloud_init"));
+    let network = Network {
+        name_servers: vec!["192.0.2.53".parse().unwrap()],
+        ..Network::default()
+    };
+    plan.network = Some(sourced(network, "network"));
+}
+
+const ENTRIES: [&str; 14] = [
+    "/boot/grub/grub.cfg|linux /k root=UUID=1\n",
+    "/usr/sbin/mkinitramfs|",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
     "/root/",
@@ -90,7 +145,11 @@ fn a_whole_plan_runs_in_the_tables_order_and_is_at_rest_after() {
     let mut expected: Vec<&str> = STEPS.iter().map(|spec| spec.name).collect();
     expected.retain(|name| *name != "tmp");
     assert_eq!(started, expected);
-    assert_eq!(guest.warnings().len(), 2, "disabling and masking what is not there");
+    assert_eq!(
+        guest.warnings().len(),
+        3,
+        "disabling and masking what is not there, and no cloud-init"
+    );
     assert_eq!(changes(&guest), difference(&before, &listing(guest.tree())));
     assert_eq!(text(&guest, "/tmp/kept"), "x");
     assert!(guest.find(&path("/etc/systemd/system/sshd.service")).unwrap().is_some());
@@ -135,7 +194,22 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     let headings: Vec<&str> = STEPS.iter().map(|spec| spec.section).collect();
     let mut unique = headings.clone();
     unique.dedup();
-    assert_eq!(unique, ["users", "files", "hostname", "services", "reset"]);
+    assert_eq!(
+        unique,
+        [
+            "users",
+            "files",
+            "hostname",
+            "kernel",
+            "sysctl",
+            "fstab",
+            "swap",
+            "cloud_init",
+            "network",
+            "services",
+            "reset"
+        ]
+    );
     for operation in ResetOperation::ALL {
         let name = operation.key().replace('_', "-");
         assert!(STEPS.iter().any(|spec| spec.name == name), "{name} has no step");

@@ -41,7 +41,7 @@ cloud_init:
             "settings",
             Shape::Any,
             "{ preserve_hostname: true }",
-            "Any settings of cloud.cfg; they become `/etc/cloud/cloud.cfg.d/90-imgctl.cfg`.",
+            "Any settings of cloud.cfg; they become `/etc/cloud/cloud.cfg.d/99-imgctl.cfg`.",
         )
         .also(&["config", "cfg"]),
         Key::new(

@@ -64,7 +64,7 @@ fstab:
             "2",
             "When it is checked at boot: 1 for the root, 2 for others, 0 for never.",
         )
-        .default("that of the line that is there, else 1 for `/`, 2 for other filesystems of disks, 0")
+        .default("that of the line that is there, else 1 for `/`, 2 for ext and FAT, 0")
         .also(&["passno", "fsck"]),
         Key::new(
             "state",

@@ -26,7 +26,9 @@ network:
             "networkmanager",
             "What `interfaces` is written for.",
         )
-        .default("what the guest has, the first of netplan, NetworkManager, systemd-networkd, ifupdown")
+        .default(
+            "what the guest has, the first of netplan, NetworkManager, systemd-networkd if it is enabled, ifupdown",
+        )
         .also(&["backend"]),
         Key::new(
             "interfaces",

@@ -38,13 +38,19 @@ fn entry_of(line: &str) -> Result<Value, FlagError> {
         .collect();
     let [source, path, rest @ ..] = fields.as_slice() else {
         let hint = format!("write a whole line, like '{}'", FLAG.example);
-        return Err(FlagError::with_hint("a line has at least a source and a mount point", hint));
+        return Err(FlagError::with_hint(
+            "a line has at least a source and a mount point",
+            hint,
+        ));
     };
     let path = if path == "swap" { "none" } else { path };
     let mut entry = Map::from_iter([("source".to_owned(), json!(source)), ("path".to_owned(), json!(path))]);
     for (key, field) in ["type", "options", "dump", "pass"].iter().zip(rest) {
         let number = field.parse::<u8>().ok().filter(|_| matches!(*key, "dump" | "pass"));
-        entry.insert((*key).to_owned(), number.map_or_else(|| json!(field), |number| json!(number)));
+        entry.insert(
+            (*key).to_owned(),
+            number.map_or_else(|| json!(field), |number| json!(number)),
+        );
     }
     Ok(json!({ "fstab": [entry] }))
 }
@@ -68,7 +74,11 @@ fn edited(text: &str, mount: &Mount) -> Outcome<Option<String>> {
         None => entry.mount_point.is_none() && Some(&entry.spec) == spec.as_ref(),
     };
     let entries = Fstab::parse(text.as_bytes()).entries;
-    let lines: Vec<usize> = entries.iter().filter(|entry| is_it(entry)).map(|entry| entry.line).collect();
+    let lines: Vec<usize> = entries
+        .iter()
+        .filter(|entry| is_it(entry))
+        .map(|entry| entry.line)
+        .collect();
     let kept = lines.first().filter(|_| !mount.is_absent);
     let mut new = String::new();
     for (index, line) in text.split_inclusive('\n').enumerate() {
@@ -82,7 +92,10 @@ fn edited(text: &str, mount: &Mount) -> Outcome<Option<String>> {
     if kept.is_none() && !mount.is_absent {
         let Some(source) = &mount.source else {
             return Err(StepFailure::refused_with(
-                format!("/etc/fstab has no line for {}, and nothing says what is mounted there", mount.path),
+                format!(
+                    "/etc/fstab has no line for {}, and nothing says what is mounted there",
+                    mount.path
+                ),
                 "add `source`, `uuid` or `label`",
             ));
         };
@@ -152,7 +165,10 @@ fn fields(line: &str) -> Vec<Range<usize>> {
 
 fn made(source: &str, mount: &Mount) -> String {
     let fs_type = mount.fs_type.as_deref().unwrap_or("auto");
-    let options = mount.options.as_ref().map_or_else(|| "defaults".to_owned(), |options| options.join(","));
+    let options = mount
+        .options
+        .as_ref()
+        .map_or_else(|| "defaults".to_owned(), |options| options.join(","));
     let is_checked = fs_type.starts_with("ext") || matches!(fs_type, "vfat" | "msdos" | "auto");
     let is_disk = !matches!(FstabSpec::parse(source.as_bytes()), FstabSpec::Other(_));
     let pass = match mount.path.as_str() {
@@ -231,9 +247,16 @@ mod tests {
                     ..mount("/my data", Some("LABEL=my data"))
                 },
                 &["/swap none swap sw 0 0"],
-                &["/swap none swap sw 0 0", "LABEL=my\\040data /my\\040data ext4 defaults 0 2"],
+                &[
+                    "/swap none swap sw 0 0",
+                    "LABEL=my\\040data /my\\040data ext4 defaults 0 2",
+                ],
             ),
-            (mount("/twice", Some("z")), &["x /twice a", "y /twice b"], &["z /twice a"]),
+            (
+                mount("/twice", Some("z")),
+                &["x /twice a", "y /twice b"],
+                &["z /twice a"],
+            ),
             (absent(mount("/boot", None)), &["LABEL=b\t/boot xfs"], &[]),
             (absent(mount("/none", None)), &[], &[]),
             (mount("none", Some("/swap")), &[], &[]),
@@ -241,8 +264,14 @@ mod tests {
         ] {
             let new = edited(OLD, &mount).unwrap().unwrap();
             // Only a line at the end can get its end.
-            let minus: Vec<&str> = OLD.split('\n').filter(|line| !new.lines().any(|other| other == *line)).collect();
-            let plus: Vec<&str> = new.lines().filter(|line| !OLD.split('\n').any(|other| other == *line)).collect();
+            let minus: Vec<&str> = OLD
+                .split('\n')
+                .filter(|line| !new.lines().any(|other| other == *line))
+                .collect();
+            let plus: Vec<&str> = new
+                .lines()
+                .filter(|line| !OLD.split('\n').any(|other| other == *line))
+                .collect();
             let gone: Vec<&str> = gone.iter().copied().filter(|line| !come.contains(line)).collect();
             let come: Vec<&str> = come.iter().copied().filter(|line| !OLD.contains(line)).collect();
             assert_eq!((minus, plus), (gone, come), "{mount:?}");

@@ -36,7 +36,12 @@ const MAKERS: [(&str, &[&str], Configure, &str); 4] = [
         "update-initramfs -u -k all",
     ),
     ("mkinitcpio", &["/usr/bin/mkinitcpio"], mkinitcpio, "mkinitcpio -P"),
-    ("mkinitfs", &["/sbin/mkinitfs", "/usr/sbin/mkinitfs"], mkinitfs, "mkinitfs"),
+    (
+        "mkinitfs",
+        &["/sbin/mkinitfs", "/usr/sbin/mkinitfs"],
+        mkinitfs,
+        "mkinitfs",
+    ),
 ];
 
 fn set(guest: &mut Guest, wanted: &Initramfs) -> Outcome<()> {
@@ -81,7 +86,9 @@ fn initramfs_tools(guest: &mut Guest, wanted: &Initramfs) -> Outcome<bool> {
     let mut text = format!("MODULES={}\n", if wanted.hostonly { "dep" } else { "most" });
     match wanted.compression.as_deref() {
         Some("none") => {
-            return Err(StepFailure::refused("initramfs-tools makes no initramfs that is not compressed"));
+            return Err(StepFailure::refused(
+                "initramfs-tools makes no initramfs that is not compressed",
+            ));
         }
         Some("lzo") => text.push_str("COMPRESS=lzop\n"),
         Some(name) => text.push_str(&format!("COMPRESS={name}\n")),
@@ -119,14 +126,18 @@ fn mkinitcpio(guest: &mut Guest, wanted: &Initramfs) -> Outcome<bool> {
 /// Alpine's is told paths of modules, which the guest's kernels have, and names of such lists.
 fn mkinitfs(guest: &mut Guest, wanted: &Initramfs) -> Outcome<bool> {
     if wanted.compression.is_some() {
-        return Err(StepFailure::refused("mkinitfs takes its compression on the command line only"));
+        return Err(StepFailure::refused(
+            "mkinitfs takes its compression on the command line only",
+        ));
     }
     if wanted.drivers.is_empty() {
         return Ok(false);
     }
     let paths = module_paths(guest, &wanted.drivers)?;
     let list = GuestPath::new("/etc/mkinitfs/features.d/imgctl.modules")?;
-    let is_new = edit(guest, &list, |text| Ok(Some(with_lines(text, paths.iter().map(String::as_str)))))?;
+    let is_new = edit(guest, &list, |text| {
+        Ok(Some(with_lines(text, paths.iter().map(String::as_str))))
+    })?;
     let configuration = fixed("/etc/mkinitfs/mkinitfs.conf");
     let has_feature = edit(guest, &configuration, |text| {
         let mut assignments = shell::assignments(text).into_iter();
@@ -198,7 +209,9 @@ mod tests {
             text(&guest, "/etc/initramfs-tools/modules"),
             "# list\nvirtio_blk\nvirtio-net\n"
         );
-        assert!(text(&guest, "/etc/mkinitcpio.conf.d/90-imgctl.conf").starts_with("MODULES+=(virtio_blk virtio-net)\n"));
+        assert!(
+            text(&guest, "/etc/mkinitcpio.conf.d/90-imgctl.conf").starts_with("MODULES+=(virtio_blk virtio-net)\n")
+        );
         assert_eq!(guest.warnings().len(), 3);
         let before = listing(guest.tree());
         set(&mut guest, &wanted(Some("zstd"))).unwrap();

@@ -135,7 +135,11 @@ fn configured(text: &str, modules: &KernelModules) -> String {
     }
     let mut new = String::new();
     lines.iter().for_each(|line| push_line(&mut new, line));
-    let blacklist: Vec<String> = modules.blacklist.iter().map(|name| format!("blacklist {name}")).collect();
+    let blacklist: Vec<String> = modules
+        .blacklist
+        .iter()
+        .map(|name| format!("blacklist {name}"))
+        .collect();
     with_lines(&new, blacklist.iter().map(String::as_str))
 }
 
@@ -150,12 +154,18 @@ pub(super) fn has_initramfs(guest: &Guest) -> Outcome<bool> {
 
 /// systemd-modules-load obeys blacklists.
 fn warn_of_blacklists(guest: &mut Guest, modules: &KernelModules) -> Outcome<()> {
-    let patterns = ["/etc/modprobe.d/*.conf", "/usr/lib/modprobe.d/*.conf", "/lib/modprobe.d/*.conf"];
+    let patterns = [
+        "/etc/modprobe.d/*.conf",
+        "/usr/lib/modprobe.d/*.conf",
+        "/lib/modprobe.d/*.conf",
+    ];
     for (path, text) in texts(guest, &patterns)? {
         let names = text.lines().filter_map(|line| line.trim().strip_prefix("blacklist "));
         for name in names.map(str::trim) {
             if modules.load.iter().any(|load| same(load, name)) {
-                guest.warn(format!("{path} blacklists {name}, which keeps it from being loaded at boot"));
+                guest.warn(format!(
+                    "{path} blacklists {name}, which keeps it from being loaded at boot"
+                ));
             }
         }
     }
@@ -202,9 +212,7 @@ mod tests {
             blacklist: owned(blacklist),
             options: options
                 .iter()
-                .map(|(module, name, value)| {
-                    ((*module).to_owned(), vec![((*name).to_owned(), (*value).to_owned())])
-                })
+                .map(|(module, name, value)| ((*module).to_owned(), vec![((*name).to_owned(), (*value).to_owned())]))
                 .collect(),
         }
     }
@@ -219,7 +227,11 @@ mod tests {
         let wanted = modules(
             &["overlay", "br-netfilter", "nosuch"],
             &["xe"],
-            &[("i915", "enable_guc", "3"), ("i915", "max_vfs", "7"), ("kvm", "nested", "")],
+            &[
+                ("i915", "enable_guc", "3"),
+                ("i915", "max_vfs", "7"),
+                ("kvm", "nested", ""),
+            ],
         );
         edited(&mut guest, |guest| set(guest, &wanted).unwrap());
         assert_eq!(text(&guest, LOAD), "overlay\nbr-netfilter\nnosuch\n");
@@ -228,11 +240,18 @@ mod tests {
             "options i915 enable_guc=3 max_vfs=7\noptions kvm nested\nblacklist xe\n"
         );
         let told: Vec<&str> = guest.warnings().iter().map(|warning| &warning.message[..20]).collect();
-        assert_eq!(told, ["an initramfs can hol", "/etc/modprobe.d/x.co", "no kernel of the gue"]);
+        assert_eq!(
+            told,
+            ["an initramfs can hol", "/etc/modprobe.d/x.co", "no kernel of the gue"]
+        );
         let before = listing(guest.tree());
         set(&mut guest, &wanted).unwrap();
         assert_eq!(listing(guest.tree()), before, "a second run changes nothing");
-        set(&mut guest, &modules(&["xe"], &["overlay"], &[("i915", "enable-guc", "2")])).unwrap();
+        set(
+            &mut guest,
+            &modules(&["xe"], &["overlay"], &[("i915", "enable-guc", "2")]),
+        )
+        .unwrap();
         assert_eq!(text(&guest, LOAD), "br-netfilter\nnosuch\nxe\n");
         assert_eq!(
             text(&guest, CONFIGURATION),

@@ -58,7 +58,10 @@ fn set(guest: &mut Guest, swap: &SwapFile) -> Outcome<()> {
             let first = first_page(guest, &path)?;
             if first.get(SIGNATURE_AT..) != Some(SIGNATURE) && metadata.size > 0 {
                 let message = format!("{path} is there already, and no swap file");
-                return Err(StepFailure::refused_with(message, "name another path, or remove it by `files`"));
+                return Err(StepFailure::refused_with(
+                    message,
+                    "name another path, or remove it by `files`",
+                ));
             }
             metadata.size == swap.size_bytes && first.get(1024..1032) == header.get(1024..1032)
         }
@@ -92,7 +95,13 @@ fn header(guest: &Guest, swap: &SwapFile) -> Vec<u8> {
     let last = swap.size_bytes / PAGE_BYTES as u64 - 1;
     let last = u32::try_from(last).unwrap_or(u32::MAX);
     let is_big = matches!(facts(guest.tree()).arch.as_str(), "s390x" | "ppc64");
-    let bytes = |number: u32| if is_big { number.to_be_bytes() } else { number.to_le_bytes() };
+    let bytes = |number: u32| {
+        if is_big {
+            number.to_be_bytes()
+        } else {
+            number.to_le_bytes()
+        }
+    };
     page[1024..1028].copy_from_slice(&bytes(1));
     page[1028..1032].copy_from_slice(&bytes(last));
     page[SIGNATURE_AT..].copy_from_slice(SIGNATURE);
@@ -133,7 +142,10 @@ mod tests {
             text(&guest, "/etc/fstab"),
             "UUID=1 / ext4 defaults 0 1\n/var/swap/file none swap sw,pri=5 0 0\n"
         );
-        let content = guest.read(&crate::testing::path("/var/swap/file"), 2 << 20).unwrap().unwrap();
+        let content = guest
+            .read(&crate::testing::path("/var/swap/file"), 2 << 20)
+            .unwrap()
+            .unwrap();
         assert_eq!(content.len(), 1 << 20);
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), content).unwrap();
@@ -149,7 +161,11 @@ mod tests {
         set(&mut guest, &wanted).unwrap();
         assert_eq!(listing(guest.tree()), before, "a second run changes nothing");
         set(&mut guest, &swap(64 << 10)).unwrap();
-        let size = guest.metadata(&crate::testing::path("/var/swap/file")).unwrap().unwrap().size;
+        let size = guest
+            .metadata(&crate::testing::path("/var/swap/file"))
+            .unwrap()
+            .unwrap()
+            .size;
         assert_eq!(size, 64 << 10);
     }
 

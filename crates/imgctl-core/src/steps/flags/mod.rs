@@ -125,7 +125,13 @@ pub enum FlagDeed {
 pub struct FlagSettings {}
 
 /// Every option, by subject.
-pub const FLAGS: &[&[FlagSpec]] = &[super::hostname::FLAGS, super::services::FLAGS, super::boot::FLAGS, compatibility::FLAGS];
+pub const FLAGS: &[&[FlagSpec]] = &[
+    super::hostname::FLAGS,
+    super::services::FLAGS,
+    super::boot::FLAGS,
+    super::network::FLAGS,
+    compatibility::FLAGS,
+];
 
 /// Every option, in the order of help.
 pub fn flags() -> impl Iterator<Item = &'static FlagSpec> {

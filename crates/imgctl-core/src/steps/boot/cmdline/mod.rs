@@ -30,13 +30,17 @@ pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     section: "kernel",
     help: "give every boot entry arguments for the kernel, and take others away",
     build: |plan: &Plan| {
-        each(SPEC.name, plan.kernel.cmdline.clone(), |guest, line: &KernelCommandLine| {
-            let wanted = Wanted {
-                ensure: line.ensure.clone(),
-                remove: line.remove.clone(),
-            };
-            set(guest, &wanted)
-        })
+        each(
+            SPEC.name,
+            plan.kernel.cmdline.clone(),
+            |guest, line: &KernelCommandLine| {
+                let wanted = Wanted {
+                    ensure: line.ensure.clone(),
+                    remove: line.remove.clone(),
+                };
+                set(guest, &wanted)
+            },
+        )
     },
 };
 
@@ -216,11 +220,7 @@ fn check(guest: &mut Guest, wanted: &Wanted, is_for_later: bool) -> Outcome<()> 
 }
 
 /// Replaces the text of a file that is there by what `change` makes of it.
-fn edit(
-    guest: &mut Guest,
-    path: &GuestPath,
-    change: impl FnOnce(&str) -> Outcome<Option<String>>,
-) -> Outcome<bool> {
+fn edit(guest: &mut Guest, path: &GuestPath, change: impl FnOnce(&str) -> Outcome<Option<String>>) -> Outcome<bool> {
     match guest.exists(path)? {
         true => text::edit(guest, path, change),
         false => Ok(false),
