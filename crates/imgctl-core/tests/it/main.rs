@@ -2,5 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod made_guest;
 mod operations;
+mod settings;
+mod swap;
 mod systemctl;
+mod update_grub;
