@@ -5,5 +5,9 @@
 mod accounts;
 mod chroot;
 mod logins;
+mod made_guest;
 mod operations;
+mod settings;
+mod swap;
 mod systemctl;
+mod update_grub;

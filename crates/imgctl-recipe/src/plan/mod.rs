@@ -2,17 +2,21 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
+mod boot;
 mod checks;
 mod first_boot;
 mod keyboard;
+mod network;
 mod secret;
 mod users;
 
 use std::path::PathBuf;
 
+pub use boot::*;
 pub use checks::*;
 pub use first_boot::*;
 pub use keyboard::*;
+pub use network::*;
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 pub use users::*;
@@ -40,6 +44,18 @@ pub struct Plan {
     pub files: Vec<Sourced<FileEntry>>,
     /// `sshd`.
     pub sshd: Sshd,
+    /// `kernel`.
+    pub kernel: Kernel,
+    /// `sysctl`, in the recipe's order.
+    pub sysctl: Vec<Sourced<SysctlFile>>,
+    /// `fstab`, in the recipe's order.
+    pub fstab: Vec<Sourced<Mount>>,
+    /// `swap`.
+    pub swap: Option<Sourced<SwapFile>>,
+    /// `network`.
+    pub network: Option<Sourced<Network>>,
+    /// `cloud_init`.
+    pub cloud_init: Option<Sourced<CloudInit>>,
     /// `services`.
     pub services: Services,
     /// `services.user`: units of every user's session.

@@ -134,6 +134,8 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::services::FLAGS,
     super::identity::FLAGS,
     super::first_boot::FLAGS,
+    super::boot::FLAGS,
+    super::network::FLAGS,
     compatibility::FLAGS,
 ];
 
