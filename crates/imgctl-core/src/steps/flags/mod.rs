@@ -5,6 +5,7 @@
 mod argument;
 mod compatibility;
 mod error;
+mod general;
 mod reference;
 mod run;
 #[cfg(test)]
