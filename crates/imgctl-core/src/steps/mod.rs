@@ -3,8 +3,10 @@
 mod accounts;
 mod error;
 mod files;
+mod first_boot;
 pub mod flags;
 mod hostname;
+mod identity;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
@@ -53,10 +55,18 @@ pub const STEPS: &[StepSpec] = &[
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    identity::timezone::SPEC,
+    identity::locale::SPEC,
+    identity::keyboard::SPEC,
     accounts::sshd::SPEC,
+    services::UNMASK,
+    services::PRESET,
     services::DISABLE,
     services::ENABLE,
     services::MASK,
+    services::USER,
+    services::DEFAULT_TARGET,
+    first_boot::SPEC,
     reset::machine_id::SPEC,
     reset::ssh_hostkeys::SPEC,
     reset::cloud_init::SPEC,

@@ -132,6 +132,8 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::hostname::FLAGS,
     super::accounts::FLAGS,
     super::services::FLAGS,
+    super::identity::FLAGS,
+    super::first_boot::FLAGS,
     compatibility::FLAGS,
 ];
 
