@@ -2,5 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod chroot;
+mod first_boot;
+mod guest_units;
+mod identity;
+mod offline;
 mod operations;
 mod systemctl;
