@@ -1,5 +1,6 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 mod error;
 mod files;
 mod first_boot;
@@ -46,12 +47,18 @@ pub struct StepSpec {
 
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &[
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
     identity::timezone::SPEC,
     identity::locale::SPEC,
     identity::keyboard::SPEC,
+    accounts::sshd::SPEC,
     services::UNMASK,
     services::PRESET,
     services::DISABLE,

@@ -1,117 +1,92 @@
-//! Whole guests in which their own programs run.
+//! A fixture's root filesystem, below a layer that takes what its own programs change.
 
-use crate::offline::load;
-use imgctl_testkit::fixture;
-use imgctl_testkit::mount::{Access, Mount};
-use imgctl_testkit::oracle::{self, Partition};
-use imgctl_vfs::{FileKind, ModelFs, NewNode, NodeId, ReadFs, Timestamp, WriteFs};
-use std::ffi::OsStr;
+use imgctl_testkit::mount::{Access, LoopDevice};
+use imgctl_testkit::{fixture, oracle};
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use tempfile::TempDir;
 
-/// A guest's root, on which nothing is written: what changes lies in a folder above it.
+/// The filesystem, mounted so that its programs can be started.
+#[derive(Debug)]
+pub(crate) struct Lower {
+    folder: TempDir,
+    _device: LoopDevice,
+}
+
+impl Lower {
+    pub(crate) fn of(name: &str) -> Self {
+        let raw = fixture::raw(name).unwrap();
+        let device = LoopDevice::attach(&raw, oracle::partition(&raw, 1).unwrap(), Access::ReadOnly).unwrap();
+        let folder = tempfile::Builder::new().prefix("imgctl-lower-").tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let device_path = device.path().to_str().unwrap();
+        oracle::run("mount", ["-t", "ext4", "-o", "ro,noload,nodev", device_path, path]).unwrap();
+        Self {
+            folder,
+            _device: device,
+        }
+    }
+
+    /// The tree as it came.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Lower {
+    fn drop(&mut self) {
+        drop(oracle::output("umount", [self.folder.path()]));
+    }
+}
+
+/// One layer above it, thrown away in the end.
+#[derive(Debug)]
 pub(crate) struct Chroot {
-    merged: TempDir,
-    _above: TempDir,
-    below: Mount,
+    folder: TempDir,
 }
 
 impl Chroot {
-    pub(crate) fn new(fixture: &str) -> Self {
-        let image = fixture::raw(fixture).unwrap();
-        let partitions = oracle::partitions(&image).unwrap();
-        let root: Partition = partitions.into_iter().max_by_key(|partition| partition.len).unwrap();
-        let below = Mount::new(&image, root, Access::ReadOnly).unwrap();
-        let above = tempfile::tempdir().unwrap();
-        let merged = tempfile::tempdir().unwrap();
-        for folder in ["upper", "work"] {
-            fs::create_dir(above.path().join(folder)).unwrap();
+    pub(crate) fn new(lower: &Lower) -> Self {
+        let folder = tempfile::Builder::new().prefix("imgctl-chroot-").tempdir().unwrap();
+        let chroot = Self { folder };
+        let scratch = chroot.folder.path();
+        oracle::run("mount", ["-t", "tmpfs", "tmpfs", scratch.to_str().unwrap()]).unwrap();
+        for name in ["upper", "work", "root"] {
+            fs::create_dir(scratch.join(name)).unwrap();
         }
+        let of = |name: &str| scratch.join(name).to_str().unwrap().to_owned();
+        let lower = lower.path().to_str().unwrap();
         let options = format!(
-            "lowerdir={},upperdir={}/upper,workdir={}/work",
-            below.path().display(),
-            above.path().display(),
-            above.path().display()
+            "redirect_dir=on,lowerdir={lower},upperdir={},workdir={}",
+            of("upper"),
+            of("work")
         );
-        let arguments = ["-t", "overlay", "-o", &options, "overlay"].map(OsStr::new);
-        oracle::run("mount", arguments.into_iter().chain([merged.path().as_os_str()])).unwrap();
-        Self {
-            merged,
-            _above: above,
-            below,
-        }
+        oracle::run("mount", ["-t", "overlay", "-o", &options, "overlay", &of("root")]).unwrap();
+        // useradd copies by the links of /proc, and leaves out what it cannot copy.
+        let processes = of("root/proc");
+        oracle::run("mount", ["-t", "proc", "proc", &processes]).unwrap();
+        chroot
     }
 
-    /// Where its root is, as it has become.
-    pub(crate) fn path(&self) -> &Path {
-        self.merged.path()
+    /// The tree as the programs see it.
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
     }
 
-    /// Where its root is, as it came.
-    pub(crate) fn below(&self) -> &Path {
-        self.below.path()
-    }
-
-    /// Runs a program of its own; whether that succeeded.
-    pub(crate) fn run<'w>(&self, words: impl IntoIterator<Item = &'w str>) -> bool {
-        let output = Command::new("chroot")
-            .arg(self.merged.path())
-            .args(words)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-            .output()
-            .unwrap();
-        output.status.success()
-    }
-
-    /// These files and folders of it, and nothing else.
-    pub(crate) fn model(&self, paths: &[&str]) -> ModelFs {
-        let mut model = ModelFs::new(Timestamp::default());
-        for path in paths {
-            let from = self.merged.path().join(path);
-            let Ok(metadata) = fs::symlink_metadata(&from) else {
-                continue;
-            };
-            let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
-            let mut parent = model.root();
-            for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
-                parent = child(&mut model, parent, folder, FileKind::Directory, b"");
-            }
-            if metadata.is_symlink() {
-                let target = fs::read_link(&from).unwrap();
-                let target = target.as_os_str().as_encoded_bytes();
-                child(&mut model, parent, name, FileKind::Symlink, target);
-            } else if metadata.is_dir() {
-                let folder = child(&mut model, parent, name, FileKind::Directory, b"");
-                load(&mut model, &from, folder);
-            } else {
-                let file = child(&mut model, parent, name, FileKind::File, b"");
-                model.write_at(file, 0, &fs::read(&from).unwrap()).unwrap();
-            }
-        }
-        model
+    /// Runs a line of shell in it, at the time `seconds` as far as programs heed SOURCE_DATE_EPOCH.
+    pub(crate) fn run(&self, line: &str, seconds: i64) -> Output {
+        let mut command = Command::new("chroot");
+        command.arg(self.root()).args(["/bin/sh", "-c", line]);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.env("SOURCE_DATE_EPOCH", seconds.to_string()).output().unwrap()
     }
 }
 
 impl Drop for Chroot {
     fn drop(&mut self) {
-        drop(oracle::output("umount", [self.merged.path().as_os_str()]));
+        drop(oracle::output("umount", [self.root().join("proc")]));
+        drop(oracle::output("umount", [self.root()]));
+        drop(oracle::output("umount", [self.folder.path()]));
     }
-}
-
-/// The node of this name, made where it is missing.
-fn child(model: &mut ModelFs, parent: NodeId, name: &str, kind: FileKind, target: &[u8]) -> NodeId {
-    if let Some(node) = model.lookup(parent, name.as_bytes()).unwrap() {
-        return node;
-    }
-    let new = NewNode {
-        kind,
-        mode: 0o755,
-        uid: 0,
-        gid: 0,
-        target: target.to_vec(),
-    };
-    model.create(parent, name.as_bytes(), &new).unwrap()
 }

@@ -1,6 +1,6 @@
 //! Units of whole guests against the guests' own systemctl, which also calls what switches init scripts.
 
-use crate::chroot::Chroot;
+use crate::chroot::{Chroot, Lower};
 use crate::offline::{self, Command, Outcome};
 use imgctl_testkit::{fixture, root_or_skip};
 use imgctl_vfs::ModelFs;
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process;
 
 /// What the commands change.
 const FOLDERS: [&str; 10] = [
@@ -42,13 +43,20 @@ const READ: [&str; 12] = [
 fn systemctl(chroot: &Chroot, command: Command<'_>) -> bool {
     let (verb, unit) = command;
     let words = verb.split(' ').chain([unit]).filter(|word| !word.is_empty());
-    chroot.run(["/bin/systemctl", "--root=/"].into_iter().chain(words))
+    let output = process::Command::new("chroot")
+        .arg(chroot.root())
+        .args(["/bin/systemctl", "--root=/"])
+        .args(words)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .output();
+    output.unwrap().status.success()
 }
 
 /// Puts the folders back to what is `wanted` there.
-fn reset(chroot: &Chroot, wanted: &BTreeMap<String, String>) {
-    let present = offline::links(chroot.path(), &FOLDERS);
-    let path = |name: &str| chroot.path().join(name.trim_start_matches('/'));
+fn reset(chroot: &Chroot, lower: &Lower, wanted: &BTreeMap<String, String>) {
+    let present = offline::links(&chroot.root(), &FOLDERS);
+    let path = |name: &str| chroot.root().join(name.trim_start_matches('/'));
     for (name, target) in present.iter().rev() {
         if wanted.get(name) != Some(target) {
             match target.as_str() {
@@ -62,7 +70,7 @@ fn reset(chroot: &Chroot, wanted: &BTreeMap<String, String>) {
             match target.as_str() {
                 "(folder)" => fs::create_dir(path(name)).unwrap(),
                 "(file)" => {
-                    fs::copy(chroot.below().join(name.trim_start_matches('/')), path(name)).unwrap();
+                    fs::copy(lower.path().join(name.trim_start_matches('/')), path(name)).unwrap();
                 }
                 _ => symlink(target, path(name)).unwrap(),
             }
@@ -88,27 +96,30 @@ fn installable(root: &Path, folder: &str) -> Vec<String> {
 /// Both states in which a guest's units are judged: as they came, and with nothing enabled.
 struct Trial {
     chroot: Chroot,
+    lower: Lower,
     states: [(BTreeMap<String, String>, ModelFs); 2],
     count: usize,
 }
 
 impl Trial {
     fn new(fixture: &str) -> Self {
-        let chroot = Chroot::new(fixture);
-        let pristine = offline::links(chroot.path(), &FOLDERS);
+        let lower = Lower::of(fixture);
+        let chroot = Chroot::new(&lower);
+        let pristine = offline::links(&chroot.root(), &FOLDERS);
         let mut blank = pristine.clone();
         blank.retain(|name, target| {
             !name.starts_with("/etc/systemd/") || (target == "(folder)" && name.ends_with(".d"))
         });
         blank.retain(|name, _| !name.contains(".wants/") && !name.contains(".d/"));
         let states = [pristine, blank].map(|state| {
-            reset(&chroot, &state);
+            reset(&chroot, &lower, &state);
             let paths: Vec<&str> = READ.into_iter().chain(FOLDERS).collect();
-            let model = chroot.model(&paths);
+            let model = offline::model(&chroot.root(), &paths);
             (state, model)
         });
         Self {
             chroot,
+            lower,
             states,
             count: 0,
         }
@@ -116,11 +127,11 @@ impl Trial {
 
     fn compare(&mut self, commands: &[Command<'_>], state: usize) {
         let (links, model) = &self.states[state];
-        reset(&self.chroot, links);
+        reset(&self.chroot, &self.lower, links);
         let succeeded = commands.iter().all(|command| systemctl(&self.chroot, *command));
         let judge = Outcome {
             succeeded,
-            links: offline::links(self.chroot.path(), &FOLDERS),
+            links: offline::links(&self.chroot.root(), &FOLDERS),
         };
         let ours = offline::ours(model, commands, &FOLDERS);
         self.count += 1;
@@ -147,7 +158,7 @@ fn every_installable_unit(fixture: &str) {
         return;
     }
     let mut trial = Trial::new(fixture);
-    let units = installable(trial.chroot.below(), "usr/lib/systemd/system");
+    let units = installable(trial.lower.path(), "usr/lib/systemd/system");
     assert!(units.len() > 60, "only {} units", units.len());
     for unit in &units {
         trial.compare(&[("enable", unit)], 1);
@@ -162,7 +173,7 @@ fn every_installable_unit(fixture: &str) {
             1,
         );
     }
-    for unit in installable(trial.chroot.below(), "usr/lib/systemd/user") {
+    for unit in installable(trial.lower.path(), "usr/lib/systemd/user") {
         trial.compare(&[("--global enable", &unit)], 1);
         trial.compare(&[("--global disable", &unit)], 0);
         trial.compare(&[("--global preset", &unit)], 1);

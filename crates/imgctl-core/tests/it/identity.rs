@@ -1,6 +1,7 @@
 //! Time zone and language of whole guests, against what the guests' own programs make of them.
 
-use crate::chroot::Chroot;
+use crate::chroot::{Chroot, Lower};
+use crate::offline;
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
 use imgctl_recipe::{Origin, Plan, Sourced};
@@ -31,7 +32,7 @@ fn shown(link: Option<Vec<u8>>, text: Option<Vec<u8>>) -> String {
 }
 
 fn of_chroot(chroot: &Chroot) -> Vec<String> {
-    let paths = CHANGED.map(|path| chroot.path().join(path));
+    let paths = CHANGED.map(|path| chroot.root().join(path));
     let link = |path: &std::path::PathBuf| fs::read_link(path).ok();
     let bytes = |target: std::path::PathBuf| target.into_os_string().into_encoded_bytes();
     let shown = paths
@@ -70,15 +71,16 @@ fn judged(fixture: &str) {
     if !root_or_skip("the_guests_own_programs_agree") || !fixture::is_wanted(fixture) {
         return;
     }
-    let chroot = Chroot::new(fixture);
-    let tree = Tree::new("model", Box::new(chroot.model(&READ)));
+    let lower = Lower::of(fixture);
+    let chroot = Chroot::new(&lower);
+    let tree = Tree::new("model", Box::new(offline::model(&chroot.root(), &READ)));
     let mut guest = Guest::new(tree, Timestamp::default());
     for (zone, locale) in [("Europe/Berlin", "de_DE.UTF-8"), ("Europe/Paris", "C.UTF-8")] {
-        let target = format!("/usr/share/zoneinfo/{zone}");
-        assert!(chroot.run(["ln", "-fs", &target, "/etc/localtime"]));
-        assert!(chroot.run(["dpkg-reconfigure", "-f", "noninteractive", "tzdata"]));
-        let lang = format!("LANG={locale}");
-        assert!(chroot.run(["update-locale", "--no-checks", &lang]));
+        let judge = format!(
+            "ln -fs /usr/share/zoneinfo/{zone} /etc/localtime && dpkg-reconfigure -f noninteractive tzdata \
+             && update-locale --no-checks LANG={locale}"
+        );
+        assert!(chroot.run(&judge, 0).status.success());
         let plan = Plan {
             timezone: sourced(zone),
             locale: sourced(locale),

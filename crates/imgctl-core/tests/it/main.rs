@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod accounts;
 mod chroot;
 mod first_boot;
 mod guest_units;
 mod identity;
+mod logins;
 mod offline;
 mod operations;
 mod systemctl;

@@ -3,7 +3,7 @@
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
 use imgctl_recipe::{Origin, Plan, Services, Sourced};
-use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, Timestamp, Tree, WriteFs};
+use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, ReadFs as _, Timestamp, Tree, WriteFs};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -148,4 +148,47 @@ fn collect(folder: &Path, prefix: &str, links: &mut BTreeMap<String, String>) {
             links.insert(name, "(file)".to_owned());
         }
     }
+}
+
+/// These files and folders of a tree on the host, and nothing else.
+pub(crate) fn model(root: &Path, paths: &[&str]) -> ModelFs {
+    let mut model = ModelFs::new(Timestamp::default());
+    for path in paths {
+        let from = root.join(path);
+        let Ok(metadata) = fs::symlink_metadata(&from) else {
+            continue;
+        };
+        let (folders, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let mut parent = model.root();
+        for folder in folders.split('/').filter(|folder| !folder.is_empty()) {
+            parent = child(&mut model, parent, folder, FileKind::Directory, b"");
+        }
+        if metadata.is_symlink() {
+            let target = fs::read_link(&from).unwrap();
+            let target = target.as_os_str().as_encoded_bytes();
+            child(&mut model, parent, name, FileKind::Symlink, target);
+        } else if metadata.is_dir() {
+            let folder = child(&mut model, parent, name, FileKind::Directory, b"");
+            load(&mut model, &from, folder);
+        } else {
+            let file = child(&mut model, parent, name, FileKind::File, b"");
+            model.write_at(file, 0, &fs::read(&from).unwrap()).unwrap();
+        }
+    }
+    model
+}
+
+/// The node of this name, made where it is missing.
+fn child(model: &mut ModelFs, parent: NodeId, name: &str, kind: FileKind, target: &[u8]) -> NodeId {
+    if let Some(node) = model.lookup(parent, name.as_bytes()).unwrap() {
+        return node;
+    }
+    let new = NewNode {
+        kind,
+        mode: 0o755,
+        uid: 0,
+        gid: 0,
+        target: target.to_vec(),
+    };
+    model.create(parent, name.as_bytes(), &new).unwrap()
 }

@@ -6,6 +6,7 @@ mod checks;
 mod first_boot;
 mod keyboard;
 mod secret;
+mod users;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub use first_boot::*;
 pub use keyboard::*;
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
+pub use users::*;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,10 +32,14 @@ pub struct Plan {
     pub locale: Option<Sourced<String>>,
     /// `keyboard`.
     pub keyboard: Option<Sourced<Keyboard>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
     /// `services.user`: units of every user's session.
@@ -75,15 +81,6 @@ pub struct Origin {
     pub column: usize,
     /// The path inside the document, like `files[2].mode`.
     pub key: String,
-}
-
-/// One entry of `users`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// An existing user of the guest.
-    pub name: String,
-    /// Public keys that must be authorized; others stay.
-    pub ssh_authorized_keys: Vec<String>,
 }
 
 /// One entry of `files`.

@@ -3,7 +3,7 @@
 use super::{
     Key, Shape, Table, ansible, disk, files, first_boot, kernel, outputs, packages, reset, run, selinux, services,
 };
-use super::{settings, source, trust, users, variables, verify};
+use super::{settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
@@ -97,6 +97,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["package", "apt", "dnf"]),
         Key::new(
+            "groups",
+            Shape::List(&Shape::Table(&users::GROUP)),
+            "[{ name: ops, gid: 2000 }]",
+            "Groups and who is in them.",
+        )
+        .default("unchanged")
+        .also(&["group"]),
+        Key::new(
             "users",
             Shape::List(&Shape::Table(&users::USER)),
             "[{ name: debian, ssh_authorized_keys: [\"ssh-ed25519 AAAA… me\"] }]",
@@ -161,6 +169,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["sysctls", "kernel_parameters"])
         .later(),
+        Key::new(
+            "sshd",
+            Shape::Table(&sshd::SSHD),
+            "{ password_authentication: false }",
+            "How the SSH server lets people in.",
+        )
+        .default("unchanged")
+        .also(&["ssh", "sshd_config"]),
         Key::new(
             "services",
             Shape::Table(&services::SERVICES),

@@ -8,6 +8,7 @@ mod local_files;
 mod outputs;
 mod reset;
 mod services;
+mod sshd;
 mod users;
 mod verify;
 
@@ -116,8 +117,10 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         timezone,
         locale,
         keyboard: keyboard::keyboard(fields, &context),
+        groups: users::groups(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
+        sshd: sshd::sshd(fields, &mut context),
         services,
         user_services,
         default_target,

@@ -5,6 +5,7 @@
 mod argument;
 mod compatibility;
 mod error;
+mod general;
 mod reference;
 mod run;
 #[cfg(test)]
@@ -121,12 +122,16 @@ pub enum FlagDeed {
 /// What options say about other options.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct FlagSettings {}
+pub struct FlagSettings {
+    /// `--password-crypto`: how passwords are hashed; `None`: as the guest does it.
+    pub(crate) password_method: Option<super::accounts::Method>,
+}
 
 /// Every option, by subject.
 pub const FLAGS: &[&[FlagSpec]] = &[
     super::hostname::FLAGS,
     super::identity::FLAGS,
+    super::accounts::FLAGS,
     super::services::FLAGS,
     super::first_boot::FLAGS,
     compatibility::FLAGS,

@@ -1,5 +1,6 @@
 //! The reference of all operations, docs/operations.md, from the tables that make them.
 
+use super::general::GENERAL;
 use super::{FlagDeed, FlagGroup, FlagSpec, Peer, flags};
 use crate::steps::STEPS;
 use std::fmt::Write as _;
@@ -35,6 +36,10 @@ pub fn operations_reference() -> String {
         for flag in flags().filter(|flag| flag.group == group) {
             row(&mut text, flag);
         }
+    }
+    text.push_str("\n### Options of virt-customize and virt-sysprep about the run\n\n| theirs | here |\n|---|---|\n");
+    for general in GENERAL {
+        let _ = writeln!(text, "| `{}` | {} |", general.option, cell(general.here));
     }
     text.push_str("\n## Steps of a recipe\n\n| step | section | what it does |\n|---|---|---|\n");
     for step in STEPS {
