@@ -179,16 +179,16 @@ pub(crate) fn edited(guest: &mut Guest, edit: impl FnOnce(&mut Guest)) -> Vec<St
     changes
 }
 
+/// The same guest, with nothing in its log.
+pub(crate) fn again(guest: Guest) -> Guest {
+    Guest::new(guest.into_parts().0, NOW)
+}
+
 /// What `edit` changes in a guest that was edited before.
 pub(crate) fn changed_by(guest: &mut Guest, edit: impl FnOnce(&mut Guest)) -> Vec<String> {
     let before = listing(guest.tree());
     edit(guest);
     difference(&before, &listing(guest.tree()))
-}
-
-/// The same guest, with nothing in its log.
-pub(crate) fn again(guest: Guest) -> Guest {
-    Guest::new(guest.into_parts().0, NOW)
 }
 
 /// The content of a file as text; `-` when it is missing.

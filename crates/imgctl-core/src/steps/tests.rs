@@ -114,7 +114,8 @@ fn with_identity_and_first_boot(mut plan: Plan) -> Plan {
     plan
 }
 
-const ENTRIES: [&str; 22] = [
+const ENTRIES: [&str; 23] = [
+    "/bin/sh|x",
     "/bin/setupcon|x",
     "/usr/share/zoneinfo/Etc/UTC|TZif2",
     "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",

@@ -26,14 +26,14 @@ pub struct Plan {
     pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
     /// `timezone`: a name of the tz database.
     pub timezone: Option<Sourced<String>>,
     /// `locale`: what `LANG` is set to.
     pub locale: Option<Sourced<String>>,
     /// `keyboard`.
     pub keyboard: Option<Sourced<Keyboard>>,
-    /// `groups`, in the recipe's order.
-    pub groups: Vec<Sourced<GroupEntry>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.

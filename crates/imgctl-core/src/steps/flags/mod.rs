@@ -130,9 +130,9 @@ pub struct FlagSettings {
 /// Every option, by subject.
 pub const FLAGS: &[&[FlagSpec]] = &[
     super::hostname::FLAGS,
-    super::identity::FLAGS,
     super::accounts::FLAGS,
     super::services::FLAGS,
+    super::identity::FLAGS,
     super::first_boot::FLAGS,
     compatibility::FLAGS,
 ];
