@@ -1,6 +1,6 @@
 //! What systemctl is not asked about: messages, init scripts, hostile folders.
 
-use super::{Manager, Scope, Verb, act};
+use super::{InitSystem, Scope, Verb, act};
 use crate::guest::Guest;
 use crate::steps::Outcome;
 use crate::testing::{changed_by, edited, guest};
@@ -121,7 +121,7 @@ fn chkconfig_scripts_get_links_of_their_priorities() {
         "/etc/init.d -> rc.d/init.d",
         "/etc/rc.d/rc3.d/",
     ]);
-    assert_eq!(Manager::of(&guest).unwrap(), Manager::SysV);
+    assert_eq!(InitSystem::of(&guest).unwrap(), InitSystem::SysV);
     enable(&mut guest, "old.service").unwrap();
     let links = guest.glob("/etc/rc.d/rc?.d/*").unwrap();
     let names: Vec<String> = links
