@@ -167,7 +167,7 @@ impl Reader<'_, '_> {
 
     /// Whether a dollar sign before `next` begins a variable rather than being the end of a pattern.
     fn is_variable(&self, next: Option<u8>) -> bool {
-        let ends = matches!(next, None | Some(b'(' | b')' | b'|' | b']' | b' ' | b'\r' | b'\n' | b'\t'));
+        let ends = matches!(next, None | Some(b'(' | b')' | b'|' | b' ' | b'\r' | b'\n' | b'\t'));
         self.purpose != Purpose::Pattern || !ends
     }
 

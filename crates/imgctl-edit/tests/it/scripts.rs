@@ -133,7 +133,7 @@ pub(crate) const WORKING: &[&str] = &[
     r"s/[][(){}]/B/g",
     r"s/[\w.-]+@[\w.-]+/MAIL/",
     r"s/[a\-z]/-/g",
-    r"s/[$]/D/",
+    r"s/[\$]/D/",
     r"s/{/x/",
     r"s/o{2}/00/",
     r"s/o{2,}/00/",
@@ -273,6 +273,7 @@ pub(crate) const REFUSED: &[&str] = &[
     r"require Foo::Bar",
     r"$_ = sort",
     r"s/a/b/k",
+    r"s/[$]/D/",
 ];
 
 /// Perl refuses these, too, or dies of them.

@@ -1,5 +1,6 @@
 //! What files hold: text, lines and the expressions that find lines.
 
+use imgctl_edit::Script;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Numbers, TextKind};
@@ -33,6 +34,24 @@ pub(crate) static REGEX: TextKind = TextKind {
     numbers: Numbers::Quote,
     // Compiled by the section, which counts them.
     check: |_| Ok(()),
+    pattern: "",
+};
+
+/// Perl for every line of a text.
+pub(crate) static EDIT: TextKind = TextKind {
+    title: "edit",
+    what: "an edit like `s/old/new/`",
+    numbers: Numbers::Quote,
+    check: |text| match Script::parse(text) {
+        Ok(_) => Ok(()),
+        Err(error) => {
+            let complaint = Complaint::error(format!("the edit cannot be read: {error}"));
+            Err(match error.remedy() {
+                Some(remedy) => complaint.hint(remedy),
+                None => complaint,
+            })
+        }
+    },
     pattern: "",
 };
 

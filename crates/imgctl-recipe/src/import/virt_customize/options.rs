@@ -84,10 +84,6 @@ pub(super) const ARGUMENT_FREE: &[&str] = &[
 
 /// Options that a recipe has nothing for.
 pub(super) const REFUSED: &[(&str, &str)] = &[
-    (
-        "edit",
-        "a recipe evaluates no Perl; `files` with `line` and `match` replaces a line",
-    ),
     ("firstboot", FIRSTBOOT),
     ("firstboot-command", FIRSTBOOT),
     (
@@ -103,10 +99,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("sm-register", SUBSCRIPTION),
     ("sm-remove", SUBSCRIPTION),
     ("sm-unregister", SUBSCRIPTION),
-    (
-        "tar-in",
-        "a recipe unpacks no archives; name the files one by one in `files`",
-    ),
 ];
 
 const FIRSTBOOT: &str = "a recipe has nothing for the first boot; put a script and a systemd unit into `files` and enable it, or do it now \
