@@ -97,6 +97,14 @@ pub enum Principal {
     Id(u32),
 }
 
+impl Principal {
+    /// Reads a name or a number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        crate::kinds::principal(text)
+    }
+}
+
 /// The `services` section: unit names, `.service` where the recipe gave no suffix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Services {

@@ -122,10 +122,13 @@ pub enum FlagDeed {
 /// What options say about other options.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct FlagSettings {}
+pub struct FlagSettings {
+    /// `--preserve-xattrs`.
+    pub(crate) preserves_xattrs: bool,
+}
 
 /// Every option, by subject.
-pub const FLAGS: &[&[FlagSpec]] = &[super::hostname::FLAGS, super::services::FLAGS, compatibility::FLAGS];
+pub const FLAGS: &[&[FlagSpec]] = &[super::files::FLAGS, super::hostname::FLAGS, super::services::FLAGS, compatibility::FLAGS];
 
 /// Every option, in the order of help.
 pub fn flags() -> impl Iterator<Item = &'static FlagSpec> {
