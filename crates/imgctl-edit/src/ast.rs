@@ -19,7 +19,11 @@ pub(crate) enum Statement {
         is_block: bool,
     },
     /// A statement that is repeated while its condition is true.
-    While { condition: Expression, body: Block, is_loop: bool },
+    While {
+        condition: Expression,
+        body: Block,
+        is_loop: bool,
+    },
 }
 
 /// A scalar that can be assigned: `$_` is 0, `$lineno` is 1.
@@ -55,15 +59,25 @@ pub(crate) enum Expression {
     Update(Binary, Box<Self>, Box<Self>),
     /// `&&=`, `||=`, `//=`.
     UpdateIf(Logic, Box<Self>, Box<Self>),
-    Step { slot: Box<Self>, by: i64, is_prefix: bool },
+    Step {
+        slot: Box<Self>,
+        by: i64,
+        is_prefix: bool,
+    },
     Binary(Binary, Box<Self>, Box<Self>),
     Logic(Logic, Box<Self>, Box<Self>),
     Not(Box<Self>),
     Negate(Box<Self>),
     Choose(Box<Self>, Box<Self>, Box<Self>),
-    Match { on: Box<Self>, pattern: Pattern },
+    Match {
+        on: Box<Self>,
+        pattern: Pattern,
+    },
     Substitute(Box<Substitution>),
-    Transliterate { on: Box<Self>, table: Arc<Transliteration> },
+    Transliterate {
+        on: Box<Self>,
+        table: Arc<Transliteration>,
+    },
     Call(Function, Vec<Self>),
     Print(Vec<Self>),
     Leave(Leave),

@@ -80,7 +80,9 @@ fn position(position: usize) -> Scalar {
 fn find(function: Function, values: &[Scalar]) -> Scalar {
     let text = |index: usize| values.get(index).map(Scalar::bytes).unwrap_or_default();
     let (text, needle) = (text(0), text(1));
-    let from = values.get(2).map(|from| usize::try_from(from.integer().max(0)).unwrap_or(usize::MAX));
+    let from = values
+        .get(2)
+        .map(|from| usize::try_from(from.integer().max(0)).unwrap_or(usize::MAX));
     let is_here = |at: &usize| text.get(*at..).is_some_and(|rest| rest.starts_with(&needle));
     let found = match function {
         Function::Index => (from.unwrap_or(0).min(text.len())..=text.len()).find(is_here),
@@ -93,7 +95,11 @@ fn substring(values: &[Scalar]) -> Scalar {
     let text = values.first().map(Scalar::bytes).unwrap_or_default();
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     let offset = values.get(1).map_or(0, Scalar::integer);
-    let start = if offset < 0 { length.saturating_add(offset) } else { offset };
+    let start = if offset < 0 {
+        length.saturating_add(offset)
+    } else {
+        offset
+    };
     let end = match values.get(2).map(Scalar::integer) {
         None => length,
         Some(count) if count < 0 => length.saturating_add(count),
@@ -125,7 +131,12 @@ fn formatted(values: &[Scalar]) -> Result<Vec<u8>> {
         let number = |bytes: &mut std::iter::Peekable<_>| {
             let mut value = None;
             while let Some(digit) = bytes.next_if(|byte: &u8| byte.is_ascii_digit()) {
-                value = Some(value.unwrap_or(0_usize).saturating_mul(10).saturating_add(usize::from(digit - b'0')));
+                value = Some(
+                    value
+                        .unwrap_or(0_usize)
+                        .saturating_mul(10)
+                        .saturating_add(usize::from(digit - b'0')),
+                );
             }
             value
         };
@@ -156,16 +167,39 @@ fn converted(kind: u8, value: &Scalar, flags: &[u8], width: usize, precision: Op
             text.truncate(precision.unwrap_or(usize::MAX));
             ("", text)
         }
-        b'c' => ("", vec![u8::try_from(number).map_err(|_| Error::new("a character above 255 is no byte"))?]),
+        b'c' => (
+            "",
+            vec![u8::try_from(number).map_err(|_| Error::new("a character above 255 is no byte"))?],
+        ),
         b'd' | b'i' => {
-            let sign = if number < 0 { "-" } else if has(b'+') { "+" } else if has(b' ') { " " } else { "" };
+            let sign = if number < 0 {
+                "-"
+            } else if has(b'+') {
+                "+"
+            } else if has(b' ') {
+                " "
+            } else {
+                ""
+            };
             (sign, number.unsigned_abs().to_string().into_bytes())
         }
         b'u' => ("", number.cast_unsigned().to_string().into_bytes()),
-        b'x' => (if has(b'#') && number != 0 { "0x" } else { "" }, format!("{number:x}").into_bytes()),
-        b'X' => (if has(b'#') && number != 0 { "0X" } else { "" }, format!("{number:X}").into_bytes()),
-        b'o' => (if has(b'#') && number != 0 { "0" } else { "" }, format!("{number:o}").into_bytes()),
-        b'b' => (if has(b'#') && number != 0 { "0b" } else { "" }, format!("{number:b}").into_bytes()),
+        b'x' => (
+            if has(b'#') && number != 0 { "0x" } else { "" },
+            format!("{number:x}").into_bytes(),
+        ),
+        b'X' => (
+            if has(b'#') && number != 0 { "0X" } else { "" },
+            format!("{number:X}").into_bytes(),
+        ),
+        b'o' => (
+            if has(b'#') && number != 0 { "0" } else { "" },
+            format!("{number:o}").into_bytes(),
+        ),
+        b'b' => (
+            if has(b'#') && number != 0 { "0b" } else { "" },
+            format!("{number:b}").into_bytes(),
+        ),
         _ => return Err(Error::real_perl(format!("`%{}` of sprintf", char::from(kind)))),
     };
     let is_text = matches!(kind, b's' | b'c');

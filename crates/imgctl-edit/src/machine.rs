@@ -185,7 +185,10 @@ impl Machine {
                 let slot = self.assign(expression)?;
                 self.get(slot).clone()
             }
-            Expression::Group(number) => self.found.as_ref().map_or(Scalar::Undefined, |found| found.group(*number)),
+            Expression::Group(number) => self
+                .found
+                .as_ref()
+                .map_or(Scalar::Undefined, |found| found.group(*number)),
             Expression::NamedGroup(name) => self.named_group(name),
             Expression::Prematch => self.around(|whole, _| 0..whole.start),
             Expression::Postmatch => self.around(|whole, length| whole.end..length),
@@ -252,7 +255,10 @@ impl Machine {
         let Some(found) = &self.found else {
             return Scalar::Undefined;
         };
-        found.pattern.group(name).map_or(Scalar::Undefined, |number| found.group(number))
+        found
+            .pattern
+            .group(name)
+            .map_or(Scalar::Undefined, |number| found.group(number))
     }
 
     fn around(&self, range: impl FnOnce(std::ops::Range<usize>, usize) -> std::ops::Range<usize>) -> Scalar {
@@ -318,7 +324,9 @@ impl Machine {
         let old = self.get(slot).clone();
         if let Scalar::Text(text) = &old
             && !text.is_empty()
-            && !text.first().is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b' '))
+            && !text
+                .first()
+                .is_some_and(|byte| byte.is_ascii_digit() || matches!(byte, b'-' | b'+' | b'.' | b' '))
         {
             return Err(Error::real_perl("counting with a text").into());
         }
@@ -428,7 +436,9 @@ pub(crate) fn check_length(length: usize) -> Result<()> {
 
 fn negative(value: &Scalar) -> Result<Scalar> {
     if let Scalar::Text(text) = value
-        && text.first().is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'+'))
+        && text
+            .first()
+            .is_some_and(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'-' | b'+'))
     {
         return Err(Error::real_perl("the negative of a text"));
     }
@@ -446,7 +456,11 @@ fn binary(operator: Binary, left: &Scalar, right: &Scalar) -> Result<Scalar> {
             let count = usize::try_from(right.integer().max(0)).unwrap_or(usize::MAX);
             let text = left.bytes();
             check_length(text.len().saturating_mul(count))?;
-            Scalar::Text(if text.is_empty() { Vec::new() } else { text.repeat(count) })
+            Scalar::Text(if text.is_empty() {
+                Vec::new()
+            } else {
+                text.repeat(count)
+            })
         }
         Binary::Add | Binary::Subtract | Binary::Multiply => sum(operator, &left.number(), &right.number()),
         Binary::Divide => match right.float() {

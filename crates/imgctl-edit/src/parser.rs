@@ -7,8 +7,8 @@ use crate::scanner::{Names, Scanner};
 
 /// Words that begin what only Perl itself can do.
 const REFUSED: [&str; 16] = [
-    "BEGIN", "END", "do", "eval", "for", "foreach", "given", "goto", "local", "no", "package", "redo", "require", "sub",
-    "use", "when",
+    "BEGIN", "END", "do", "eval", "for", "foreach", "given", "goto", "local", "no", "package", "redo", "require",
+    "sub", "use", "when",
 ];
 
 /// Reads scripts.
@@ -34,10 +34,15 @@ impl<'t, 'n> Parser<'t, 'n> {
     pub(crate) fn script(&mut self) -> Result<Block> {
         let block = self.statements()?;
         if !self.scanner.is_at_end() {
-            return Err(Error::new(format!("the script has a `}}` too many, before {}", self.scanner.excerpt())));
+            return Err(Error::new(format!(
+                "the script has a `}}` too many, before {}",
+                self.scanner.excerpt()
+            )));
         }
         if self.progressive_matches > 1 || (self.progressive_matches > 0 && self.has_loops) {
-            return Err(Error::real_perl("a match with the flag `g`, which goes on where the last one ended,"));
+            return Err(Error::real_perl(
+                "a match with the flag `g`, which goes on where the last one ended,",
+            ));
         }
         Ok(block)
     }
@@ -278,13 +283,21 @@ impl<'t, 'n> Parser<'t, 'n> {
         for (token, operator) in UPDATES {
             if !(token == "x=" && rest.starts_with(b"x==")) && self.scanner.take(token) {
                 let target = assignable(left)?;
-                return Ok(Expression::Update(operator, Box::new(target), Box::new(self.assignment()?)));
+                return Ok(Expression::Update(
+                    operator,
+                    Box::new(target),
+                    Box::new(self.assignment()?),
+                ));
             }
         }
         for (token, logic) in LOGIC {
             if self.scanner.take(token) {
                 let target = assignable(left)?;
-                return Ok(Expression::UpdateIf(logic, Box::new(target), Box::new(self.assignment()?)));
+                return Ok(Expression::UpdateIf(
+                    logic,
+                    Box::new(target),
+                    Box::new(self.assignment()?),
+                ));
             }
         }
         Ok(left)
@@ -467,7 +480,11 @@ impl<'t, 'n> Parser<'t, 'n> {
         self.scanner.skip_space();
         if self.scanner.rest().starts_with(b"**") && self.scanner.peek_at(2) != Some(b'=') {
             self.scanner.advance(2);
-            return Ok(Expression::Binary(Binary::Power, Box::new(base), Box::new(self.unary()?)));
+            return Ok(Expression::Binary(
+                Binary::Power,
+                Box::new(base),
+                Box::new(self.unary()?),
+            ));
         }
         Ok(base)
     }
@@ -491,12 +508,14 @@ impl<'t, 'n> Parser<'t, 'n> {
     /// Whether no operand can begin here.
     pub(crate) fn is_at_expression_end(&self) -> bool {
         const WORDS: [&[u8]; 18] = [
-            b"if", b"unless", b"while", b"until", b"and", b"or", b"xor", b"eq", b"ne", b"lt", b"gt", b"le", b"ge", b"cmp",
-            b"x", b"for", b"foreach", b"not",
+            b"if", b"unless", b"while", b"until", b"and", b"or", b"xor", b"eq", b"ne", b"lt", b"gt", b"le", b"ge",
+            b"cmp", b"x", b"for", b"foreach", b"not",
         ];
         let word = self.scanner.peek_word();
         match self.scanner.peek() {
-            None | Some(b';' | b'}' | b')' | b']' | b':' | b'?' | b',' | b'=' | b'*' | b'.' | b'>' | b'|' | b'&') => true,
+            None | Some(b';' | b'}' | b')' | b']' | b':' | b'?' | b',' | b'=' | b'*' | b'.' | b'>' | b'|' | b'&') => {
+                true
+            }
             Some(b'!') => matches!(self.scanner.peek_at(1), Some(b'=' | b'~')),
             _ => WORDS.contains(&word) && word != b"not",
         }
@@ -512,7 +531,9 @@ impl<'t, 'n> Parser<'t, 'n> {
 /// What can stand on the left of `=`.
 pub(crate) fn assignable(expression: Expression) -> Result<Expression> {
     match expression {
-        Expression::Variable(_) | Expression::Fresh(_) | Expression::Assign(..) | Expression::Update(..) => Ok(expression),
+        Expression::Variable(_) | Expression::Fresh(_) | Expression::Assign(..) | Expression::Update(..) => {
+            Ok(expression)
+        }
         _ => Err(Error::new("only variables like `$_` can be changed")),
     }
 }

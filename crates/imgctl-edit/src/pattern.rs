@@ -62,7 +62,10 @@ impl Compiled {
 
     /// The first match at or after `start`.
     pub(crate) fn find(&self, text: &[u8], start: usize) -> Result<Option<Groups>> {
-        let is_line = text.iter().position(|byte| *byte == b'\n').is_none_or(|end| end + 1 == text.len());
+        let is_line = text
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .is_none_or(|end| end + 1 == text.len());
         let regex = match &self.exact {
             Some((exact, compiled)) if !is_line => compiled.get_or_init(|| compile(exact).ok()).as_ref(),
             _ => Some(&self.line),
@@ -91,6 +94,10 @@ fn compile(pattern: &str) -> std::result::Result<Regex, String> {
     built.map_err(|error| {
         // The last line says what is wrong; those before draw the place.
         let text = error.to_string();
-        text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        text.lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned()
     })
 }

@@ -135,15 +135,17 @@ impl Reader<'_, '_> {
                 (b'\\', Some(letter @ (b'u' | b'l'))) => {
                     self.scanner.advance(2);
                     flush(&mut literal, &mut parts, &mut first);
-                    first = Some(if letter == b'u' { Case::UpperFirst } else { Case::LowerFirst });
+                    first = Some(if letter == b'u' {
+                        Case::UpperFirst
+                    } else {
+                        Case::LowerFirst
+                    });
                     continue;
                 }
-                (b'\\', _) => {
-                    match self.escape(&mut literal)? {
-                        Some(part) => part,
-                        None => continue,
-                    }
-                }
+                (b'\\', _) => match self.escape(&mut literal)? {
+                    Some(part) => part,
+                    None => continue,
+                },
                 (b'$', next) if self.is_variable(next) => {
                     self.scanner.advance(1);
                     variable(&mut self.scanner, self.names, Some(self.purpose))?
@@ -266,11 +268,7 @@ fn hexadecimal(scanner: &mut Scanner<'_>) -> Result<u8> {
 }
 
 /// Reads a variable whose `$` was read. `quoted` says in what text it stands, if not in code.
-pub(crate) fn variable(
-    scanner: &mut Scanner<'_>,
-    names: &mut Names,
-    quoted: Option<Purpose>,
-) -> Result<Expression> {
+pub(crate) fn variable(scanner: &mut Scanner<'_>, names: &mut Names, quoted: Option<Purpose>) -> Result<Expression> {
     let is_braced = scanner.peek() == Some(b'{');
     if is_braced {
         scanner.advance(1);
@@ -285,7 +283,9 @@ pub(crate) fn variable(
     }
     let is_element = match scanner.peek() {
         Some(b'[' | b'{') => !matches!(variable, Expression::NamedGroup(_)),
-        Some(b'-') => quoted.is_some() && scanner.peek_at(1) == Some(b'>') && matches!(scanner.peek_at(2), Some(b'[' | b'{')),
+        Some(b'-') => {
+            quoted.is_some() && scanner.peek_at(1) == Some(b'>') && matches!(scanner.peek_at(2), Some(b'[' | b'{'))
+        }
         _ => false,
     };
     match is_element {

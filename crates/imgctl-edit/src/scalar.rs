@@ -87,7 +87,10 @@ impl Scalar {
 
     /// The result of arithmetic, an integer again where it can be one.
     pub(crate) fn from_float(number: f64) -> Self {
-        #[allow(clippy::cast_possible_truncation, reason = "only whole numbers in the range are cast")]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "only whole numbers in the range are cast"
+        )]
         match number.fract() == 0.0 && number.abs() < 9e15 {
             true => Self::Integer(number as i64),
             false => Self::Float(number),

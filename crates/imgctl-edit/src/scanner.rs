@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 /// As deep as parentheses, blocks and operators may nest.
 const MAX_DEPTH: usize = 100;
 
+/// As many patterns as a script may have: each takes time to compile.
+const MAX_PATTERNS: usize = 100;
+
 /// As many variables as a script may have.
 const MAX_VARIABLES: usize = 1000;
 
@@ -129,7 +132,11 @@ impl<'t> Scanner<'t> {
 
     /// The letters here, as flags.
     pub(crate) fn letters(&mut self) -> &'t [u8] {
-        let length = self.rest().iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let length = self
+            .rest()
+            .iter()
+            .take_while(|byte| byte.is_ascii_alphanumeric())
+            .count();
         let letters = self.rest().get(..length).unwrap_or_default();
         self.advance(length);
         letters
@@ -164,6 +171,7 @@ pub(crate) struct Names {
     /// `my` variables, by block.
     scopes: Vec<BTreeMap<Vec<u8>, Slot>>,
     count: usize,
+    patterns: usize,
     depth: usize,
 }
 
@@ -174,6 +182,7 @@ impl Names {
             globals: BTreeMap::from(known),
             scopes: vec![BTreeMap::new()],
             count: 2,
+            patterns: 0,
             depth: 0,
         }
     }
@@ -181,6 +190,19 @@ impl Names {
     /// How many variables there are.
     pub(crate) fn count(&self) -> usize {
         self.count
+    }
+
+    /// How many patterns there are.
+    pub(crate) fn patterns(&self) -> usize {
+        self.patterns
+    }
+
+    pub(crate) fn add_pattern(&mut self) -> Result<()> {
+        self.patterns += 1;
+        match self.patterns > MAX_PATTERNS {
+            true => Err(Error::new("the script has too many patterns")),
+            false => Ok(()),
+        }
     }
 
     pub(crate) fn resolve(&mut self, name: &[u8]) -> Result<Slot> {

@@ -21,6 +21,7 @@ struct Inner {
     source: String,
     block: Block,
     variables: usize,
+    patterns: usize,
 }
 
 impl Script {
@@ -42,6 +43,7 @@ impl Script {
                 source: source.to_owned(),
                 block,
                 variables: names.count(),
+                patterns: names.patterns(),
             }),
         })
     }
@@ -50,6 +52,12 @@ impl Script {
     #[must_use]
     pub fn source(&self) -> &str {
         &self.inner.source
+    }
+
+    /// How many regular expressions it has, each of which took time to compile.
+    #[must_use]
+    pub fn patterns(&self) -> usize {
+        self.inner.patterns
     }
 
     /// What becomes of a text.

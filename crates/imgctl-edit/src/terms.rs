@@ -121,7 +121,9 @@ impl<'t> Parser<'t, '_> {
         match arguments.as_slice() {
             [] => Ok(Expression::Leave(Leave::Last)),
             [Expression::Constant(status)] if status.integer() == 0 => Ok(Expression::Leave(Leave::Last)),
-            _ => Ok(Expression::Die(vec![Expression::Constant(Scalar::text("exit with a status"))])),
+            _ => Ok(Expression::Die(vec![Expression::Constant(Scalar::text(
+                "exit with a status",
+            ))])),
         }
     }
 
@@ -183,7 +185,10 @@ impl<'t> Parser<'t, '_> {
             arguments.push(Expression::Variable(Slot::TOPIC));
         }
         if arguments.len() < *least || arguments.len() > *most {
-            return Err(Error::new(format!("`{name}` does not take {} arguments", arguments.len())));
+            return Err(Error::new(format!(
+                "`{name}` does not take {} arguments",
+                arguments.len()
+            )));
         }
         let changes = matches!(function, Function::Chomp | Function::Chop | Function::Undefine);
         if changes && let Some(argument) = arguments.pop() {
@@ -200,8 +205,18 @@ impl<'t> Parser<'t, '_> {
         };
         let is_hexadecimal = rest.starts_with(b"0x");
         let length = match is_hexadecimal {
-            true => 2 + rest.iter().skip(2).take_while(|byte| byte.is_ascii_hexdigit() || **byte == b'_').count(),
-            false => rest.iter().enumerate().take_while(|(index, byte)| is_part((*index, byte))).count(),
+            true => {
+                2 + rest
+                    .iter()
+                    .skip(2)
+                    .take_while(|byte| byte.is_ascii_hexdigit() || **byte == b'_')
+                    .count()
+            }
+            false => rest
+                .iter()
+                .enumerate()
+                .take_while(|(index, byte)| is_part((*index, byte)))
+                .count(),
         };
         let text: Vec<u8> = rest.iter().take(length).copied().filter(|byte| *byte != b'_').collect();
         let text = String::from_utf8(text).unwrap_or_default();
@@ -317,11 +332,18 @@ impl<'t> Parser<'t, '_> {
     }
 
     /// A pattern, whose variables are known only later.
-    pub(crate) fn pattern(&mut self, source: &[u8], open: u8, letters: &[u8], allowed: &str) -> Result<(Pattern, Flags)> {
+    pub(crate) fn pattern(
+        &mut self,
+        source: &[u8],
+        open: u8,
+        letters: &[u8],
+        allowed: &str,
+    ) -> Result<(Pattern, Flags)> {
         if let Some(letter) = letters.iter().find(|letter| !allowed.as_bytes().contains(letter)) {
             return Err(Error::new(format!("a pattern has no flag `{}`", char::from(*letter)))
                 .hint("separate statements by `;`"));
         }
+        self.names.add_pattern()?;
         let has = |letter: u8| letters.contains(&letter);
         let flags = Flags {
             ignores_case: has(b'i') || has(b'I'),

@@ -86,9 +86,7 @@ impl Translator<'_> {
                     self.exact.push(char::from(byte));
                 }
                 b'{' => self.brace()?,
-                b'#' if self.flags.is_extended => {
-                    while !matches!(self.scanner.next(), None | Some(b'\n')) {}
-                }
+                b'#' if self.flags.is_extended => while !matches!(self.scanner.next(), None | Some(b'\n')) {},
                 _ if self.flags.is_extended && byte.is_ascii_whitespace() => {}
                 _ => self.literal(byte),
             }
@@ -126,7 +124,9 @@ impl Translator<'_> {
         let most = bounds.next();
         let is_quantifier = match most {
             None => is_number(least),
-            Some(most) => (is_number(least) && (most.is_empty() || is_number(most))) || (least.is_empty() && is_number(most)),
+            Some(most) => {
+                (is_number(least) && (most.is_empty() || is_number(most))) || (least.is_empty() && is_number(most))
+            }
         };
         if !is_quantifier {
             self.both(r"\{");
@@ -186,16 +186,25 @@ impl Translator<'_> {
             self.both(&format!("(?:\\{number})"));
             return Ok(());
         }
-        let octal: Vec<u8> = digits.iter().copied().take_while(|digit| *digit < b'8').take(3).collect();
+        let octal: Vec<u8> = digits
+            .iter()
+            .copied()
+            .take_while(|digit| *digit < b'8')
+            .take(3)
+            .collect();
         if number >= 10 && octal.len() > 1 {
-            let value = octal.iter().fold(0_u16, |value, digit| value * 8 + u16::from(digit - b'0'));
+            let value = octal
+                .iter()
+                .fold(0_u16, |value, digit| value * 8 + u16::from(digit - b'0'));
             let byte = u8::try_from(value).map_err(|_| Error::new("a character above 255 is no byte"))?;
             self.literal(byte);
             digits.iter().skip(octal.len()).for_each(|digit| self.literal(*digit));
             return Ok(());
         }
         match number < 10 {
-            true => Err(Error::new(format!("`\\{number}` refers to a group that the pattern does not have"))),
+            true => Err(Error::new(format!(
+                "`\\{number}` refers to a group that the pattern does not have"
+            ))),
             false => Err(Error::new(format!("`\\{number}` in a pattern is ambiguous")).hint("write `\\x…` for a byte")),
         }
     }
@@ -214,10 +223,15 @@ impl Translator<'_> {
         let name = String::from_utf8(name).map_err(|_| refuse())?;
         let name = name.trim();
         let number = match name.strip_prefix('-') {
-            Some(back) => back.parse().ok().and_then(|back: usize| (self.groups + 1).checked_sub(back)),
+            Some(back) => back
+                .parse()
+                .ok()
+                .and_then(|back: usize| (self.groups + 1).checked_sub(back)),
             None => name.parse().ok(),
         };
-        let number = number.or_else(|| self.names.get(name).copied()).filter(|number| (1..=self.total).contains(number));
+        let number = number
+            .or_else(|| self.names.get(name).copied())
+            .filter(|number| (1..=self.total).contains(number));
         self.both(&format!("(?:\\{})", number.ok_or_else(refuse)?));
         Ok(())
     }
@@ -248,7 +262,10 @@ impl Translator<'_> {
             }
             Some(b'<' | b'\'' | b'P') => self.named_group(outer),
             Some(b'a'..=b'z' | b'^' | b'-') => self.inline_flags(outer),
-            _ => Err(Error::real_perl(format!("`(?` before {} in a pattern", self.scanner.excerpt()))),
+            _ => Err(Error::real_perl(format!(
+                "`(?` before {} in a pattern",
+                self.scanner.excerpt()
+            ))),
         }
     }
 
@@ -400,12 +417,16 @@ fn class_item(byte: u8, scanner: &mut Scanner<'_>) -> Result<Item> {
     if byte != b'\\' {
         return Ok(Item::Byte(byte));
     }
-    let byte = scanner.next().ok_or_else(|| Error::new("a pattern ends in a backslash"))?;
+    let byte = scanner
+        .next()
+        .ok_or_else(|| Error::new("a pattern ends in a backslash"))?;
     Ok(match byte {
         b'd' | b'D' | b'w' | b'W' | b's' | b'S' => Item::Class(format!("\\{}", char::from(byte))),
         b'h' => Item::Class(r"\t\x20\xA0".to_owned()),
         b'v' => Item::Class(r"\n\x0B\x0C\r\x85".to_owned()),
-        b'n' | b't' | b'r' | b'f' | b'a' | b'b' | b'e' | b'x' | b'c' | b'0'..=b'7' => Item::Byte(escaped(byte, scanner)?),
+        b'n' | b't' | b'r' | b'f' | b'a' | b'b' | b'e' | b'x' | b'c' | b'0'..=b'7' => {
+            Item::Byte(escaped(byte, scanner)?)
+        }
         _ if byte.is_ascii_alphanumeric() => {
             return Err(Error::real_perl(format!("`\\{}` in a class", char::from(byte))));
         }
@@ -416,7 +437,10 @@ fn class_item(byte: u8, scanner: &mut Scanner<'_>) -> Result<Item> {
 fn has_posix_end(scanner: &Scanner<'_>) -> bool {
     let kind = scanner.peek().unwrap_or_default();
     let rest = scanner.rest().get(1..).unwrap_or_default();
-    let word = rest.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'^').count();
+    let word = rest
+        .iter()
+        .take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'^')
+        .count();
     rest.get(word) == Some(&kind) && rest.get(word + 1) == Some(&b']')
 }
 

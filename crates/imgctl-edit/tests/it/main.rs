@@ -36,7 +36,10 @@ const TEXTS: [&[u8]; 8] = [
 fn perl(script: &str, text: &[u8]) -> Option<Vec<u8>> {
     let mut command = Command::new("perl");
     command.args(["-e", HARNESS]).env("virt_edit_expr", script);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut child = command.spawn().expect("perl runs");
     child.stdin.take().unwrap().write_all(text).unwrap();
     let output = child.wait_with_output().unwrap();
@@ -75,8 +78,16 @@ fn texts_come_out_as_from_perl() {
         }
         changed += usize::from(acts);
     }
-    assert!(failures.is_empty(), "{} differ:\n{}", failures.len(), failures.join("\n"));
-    assert!(changed * 10 >= WORKING.len() * 9, "only {changed} scripts change something");
+    assert!(
+        failures.is_empty(),
+        "{} differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+    assert!(
+        changed * 10 >= WORKING.len() * 9,
+        "only {changed} scripts change something"
+    );
 }
 
 #[test]
@@ -111,7 +122,12 @@ fn lines_are_deleted_as_by_sed() {
 
 #[test]
 fn nothing_runs_for_ever() {
-    for script in ["1 while 1", "while (1) { $x++ }", "$_ x= 100 while 1", r"/^(\w+\s?)*\1$/"] {
+    for script in [
+        "1 while 1",
+        "while (1) { $x++ }",
+        "$_ x= 100 while 1",
+        r"/^(\w+\s?)*\1$/",
+    ] {
         let text = [vec![b'a'; 40], b"!\n".to_vec()].concat();
         let started = std::time::Instant::now();
         if script.starts_with('/') {

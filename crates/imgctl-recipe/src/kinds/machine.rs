@@ -149,7 +149,12 @@ pub(crate) fn xattr_value(text: &str) -> Option<Vec<u8>> {
 }
 
 fn check_xattr(text: &str) -> Result<(), Complaint> {
-    let refuse = || Complaint::error(format!("{} is not the name of an attribute that can be set", quoted(text)));
+    let refuse = || {
+        Complaint::error(format!(
+            "{} is not the name of an attribute that can be set",
+            quoted(text)
+        ))
+    };
     match text.split_once('.') {
         Some(("security", "capability")) => Err(refuse().hint("write `capabilities`")),
         Some(("system", "posix_acl_access" | "posix_acl_default")) => Err(refuse().hint("write `acl`")),

@@ -52,8 +52,11 @@ pub(crate) static ACL_ENTRY: TextKind = TextKind {
         if text == "none" || AclEntry::parse(text).is_some() {
             return Ok(());
         }
-        Err(Complaint::error(format!("{} is no entry of an access control list", quoted(text)))
-            .hint("write `u:NAME:rwx`, `g:NAME:rX`, `m::r`, `o::-`, and `d:` before it for what a directory hands down"))
+        Err(
+            Complaint::error(format!("{} is no entry of an access control list", quoted(text))).hint(
+                "write `u:NAME:rwx`, `g:NAME:rX`, `m::r`, `o::-`, and `d:` before it for what a directory hands down",
+            ),
+        )
     },
     pattern: r"^(none$|(d:|default:)?(u|user|g|group|m|mask|o|other):)",
 };
@@ -67,9 +70,8 @@ pub(crate) static CAPABILITIES: TextKind = TextKind {
         if text == "none" || FileCapabilities::parse(text).is_some() {
             return Ok(());
         }
-        Err(Complaint::error(format!("{} are no capabilities", quoted(text))).hint(
-            "write them as for setcap, like `cap_net_bind_service,cap_net_raw+ep`; `none` takes all away",
-        ))
+        Err(Complaint::error(format!("{} are no capabilities", quoted(text)))
+            .hint("write them as for setcap, like `cap_net_bind_service,cap_net_raw+ep`; `none` takes all away"))
     },
     pattern: r"^(none|.*[-+=].*)$",
 };

@@ -160,9 +160,21 @@ mod tests {
         let bytes = |text: &str| FileCapabilities::parse(text).unwrap().to_bytes();
         assert_eq!(bytes("cap_net_bind_service+ep")[..8], [1, 0, 0, 2, 0, 4, 0, 0]);
         assert_eq!(bytes("cap_net_bind_service=ep"), bytes("10+ep"));
-        assert_eq!(bytes("cap_bpf=p")[..16], [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0]);
+        assert_eq!(
+            bytes("cap_bpf=p")[..16],
+            [0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0]
+        );
         assert_eq!(bytes("cap_chown,CAP_KILL=eip cap_kill-eip"), bytes("cap_chown=eip"));
-        for text in ["", "cap_none+ep", "cap_chown", "+ep", "cap_chown+q", "cap_chown+", "cap_chown=ep cap_kill=p", "99=p"] {
+        for text in [
+            "",
+            "cap_none+ep",
+            "cap_chown",
+            "+ep",
+            "cap_chown+q",
+            "cap_chown+",
+            "cap_chown=ep cap_kill=p",
+            "99=p",
+        ] {
             assert_eq!(FileCapabilities::parse(text), None, "{text}");
         }
     }

@@ -61,7 +61,9 @@ impl ModeChange {
     pub fn apply(&self, mode: u16, is_directory: bool) -> u16 {
         match self {
             Self::Bits(bits) => *bits,
-            Self::Symbolic(clauses) => clauses.iter().fold(mode, |mode, clause| clause.apply(mode, is_directory)),
+            Self::Symbolic(clauses) => clauses
+                .iter()
+                .fold(mode, |mode, clause| clause.apply(mode, is_directory)),
         }
     }
 }
@@ -164,7 +166,11 @@ impl ModeClause {
                 (spread(0o444) | spread(0o222) | spread(EXECUTE), 0)
             }
         };
-        let mentioned = if self.affected == 0 { mentioned } else { mentioned & self.affected };
+        let mentioned = if self.affected == 0 {
+            mentioned
+        } else {
+            mentioned & self.affected
+        };
         // Of directories, these bits stay as they are unless they are named.
         let omitted = if is_directory { SET_ID & !mentioned } else { 0 };
         value &= if self.affected == 0 { !UMASK } else { self.affected } & !omitted;
@@ -202,7 +208,9 @@ mod tests {
         ] {
             assert_eq!(ModeChange::parse(text).unwrap().apply(from, false), to, "{text}");
         }
-        for text in ["", "8", "0888", "17777", "x", "u", "u+q", "u+x,", "z+x", "0o644", "-644", "rwx"] {
+        for text in [
+            "", "8", "0888", "17777", "x", "u", "u+q", "u+x,", "z+x", "0o644", "-644", "rwx",
+        ] {
             assert_eq!(ModeChange::parse(text), None, "{text}");
         }
     }

@@ -1,6 +1,5 @@
 //! `files`: what each entry means, and entries that contradict each other.
 
-use imgctl_edit::Script;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -27,7 +26,14 @@ const FOLDERS: [&str; 4] = ["tree", "archive", "copy", "move"];
 
 /// The keys that say whose it is, and what is noted about it.
 const METADATA: [&str; 8] = [
-    "mode", "owner", "group", "acl", "capabilities", "xattrs", "remove_xattrs", "recursive",
+    "mode",
+    "owner",
+    "group",
+    "acl",
+    "capabilities",
+    "xattrs",
+    "remove_xattrs",
+    "recursive",
 ];
 
 pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<FileEntry>> {
@@ -81,7 +87,9 @@ fn with_metadata(file: FileEntry, entry: &Fields<'_>) -> FileEntry {
                 entries.iter().filter_map(|text| AclEntry::parse(text)).collect(),
             )),
         },
-        capabilities: entry.text("capabilities").map(|(text, _)| FileCapabilities::parse(text)),
+        capabilities: entry
+            .text("capabilities")
+            .map(|(text, _)| FileCapabilities::parse(text)),
         ..file
     }
 }
@@ -178,7 +186,11 @@ fn emptied(state: &str, entry: &Fields<'_>, context: &mut Context<'_>) -> Option
             report_key(entry, key, complaint.hint("remove one of the two"), context);
         }
     }
-    Some(if is_empty { FileAction::Empty } else { FileAction::Absent })
+    Some(if is_empty {
+        FileAction::Empty
+    } else {
+        FileAction::Absent
+    })
 }
 
 /// A deed whose result can be a directory.
@@ -203,7 +215,10 @@ fn folder(entry: &Fields<'_>, deed: &str, context: &mut Context<'_>) -> Option<F
                 Err(HostFileError::IsADirectory) => {}
                 Ok(()) => {
                     let complaint = Complaint::error(format!("{} is not a directory", quoted(text)));
-                    context.report(place, complaint.hint("name a file by `source`, and its path in the guest"));
+                    context.report(
+                        place,
+                        complaint.hint("name a file by `source`, and its path in the guest"),
+                    );
                     return None;
                 }
                 Err(error) => {
@@ -265,7 +280,7 @@ fn regular(
             }
             None
         }
-        "edit" => Script::parse(text).ok().map(FileAction::Edit),
+        "edit" => context.script(text, place).map(FileAction::Edit),
         _ => Some(FileAction::Line {
             line: text.to_owned(),
             replaces: pattern,

@@ -29,7 +29,11 @@ impl List {
     /// The list that a mode alone is.
     fn of_mode(mode: u16) -> Self {
         let entry = |tag, shift: u16| ((tag, NOBODY), (mode >> shift) & 7);
-        Self([entry(OWNER, 6), entry(OWNING_GROUP, 3), entry(OTHER, 0)].into_iter().collect())
+        Self(
+            [entry(OWNER, 6), entry(OWNING_GROUP, 3), entry(OTHER, 0)]
+                .into_iter()
+                .collect(),
+        )
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
@@ -78,7 +82,10 @@ impl List {
         if !self.is_extended() {
             return;
         }
-        let limited = self.0.iter().filter(|((tag, _), _)| matches!(*tag, USER | GROUP | OWNING_GROUP));
+        let limited = self
+            .0
+            .iter()
+            .filter(|((tag, _), _)| matches!(*tag, USER | GROUP | OWNING_GROUP));
         let mask = limited.fold(0, |mask, (_, permissions)| mask | permissions);
         self.0.insert((MASK, NOBODY), mask);
     }
@@ -110,7 +117,9 @@ fn list_at(guest: &Guest, path: &GuestPath, name: &[u8]) -> Outcome<Option<List>
     };
     match List::decode(bytes) {
         Some(list) => Ok(Some(list)),
-        None => Err(StepFailure::refused(format!("the access control list of {path} is damaged"))),
+        None => Err(StepFailure::refused(format!(
+            "the access control list of {path} is damaged"
+        ))),
     }
 }
 
@@ -143,7 +152,10 @@ pub(super) fn modify(guest: &mut Guest, found: &Found, entries: &[AclEntry], is_
     if is_directory && !handed_down.is_empty() {
         let old = list_at(guest, &found.path, DEFAULT)?;
         let mut default = old.unwrap_or_else(|| {
-            let basic = access.0.iter().filter(|((tag, _), _)| matches!(*tag, OWNER | OWNING_GROUP | OTHER));
+            let basic = access
+                .0
+                .iter()
+                .filter(|((tag, _), _)| matches!(*tag, OWNER | OWNING_GROUP | OTHER));
             List(basic.map(|(key, permissions)| (*key, *permissions)).collect())
         });
         apply(&mut default, &handed_down, &accounts, is_directory)?;
@@ -195,7 +207,10 @@ pub(super) fn clear(guest: &mut Guest, found: &Found) -> Outcome<()> {
         return Ok(());
     };
     // Without a mask, the group's own entry is the group's bits.
-    let basic = list.0.into_iter().filter(|((tag, _), _)| matches!(*tag, OWNER | OWNING_GROUP | OTHER));
+    let basic = list
+        .0
+        .into_iter()
+        .filter(|((tag, _), _)| matches!(*tag, OWNER | OWNING_GROUP | OTHER));
     store(guest, found, &metadata, &List(basic.collect()))
 }
 
@@ -229,7 +244,10 @@ mod tests {
         assert_eq!(mode(&guest, "/f"), "0660 0:0");
         set_mode(&mut guest, &path("/f"), 0o604).unwrap();
         let list = List::decode(&guest.xattrs(&path("/f")).unwrap()[ACCESS]).unwrap();
-        assert_eq!((list.get(MASK), list.get(OTHER), list.get(OWNING_GROUP)), (Some(0), Some(4), Some(4)));
+        assert_eq!(
+            (list.get(MASK), list.get(OTHER), list.get(OWNING_GROUP)),
+            (Some(0), Some(4), Some(4))
+        );
         clear(&mut guest, &found).unwrap();
         assert!(guest.xattrs(&path("/f")).unwrap().is_empty());
         assert_eq!(mode(&guest, "/f"), "0644 0:0");
@@ -240,8 +258,16 @@ mod tests {
         let mut guest = guest(&["/f|x", "/d/"]);
         let found = guest.find(&path("/f")).unwrap().unwrap();
         let refused = |guest: &mut Guest, texts: &[&str]| modify(guest, &found, &entries(texts), false).unwrap_err();
-        assert!(refused(&mut guest, &["u:nobody-here:r"]).to_string().contains("no user named"));
-        assert!(refused(&mut guest, &["d:u:1:r"]).to_string().contains("only directories"));
+        assert!(
+            refused(&mut guest, &["u:nobody-here:r"])
+                .to_string()
+                .contains("no user named")
+        );
+        assert!(
+            refused(&mut guest, &["d:u:1:r"])
+                .to_string()
+                .contains("only directories")
+        );
         guest.set_xattr(&path("/f"), ACCESS, b"\x02\0\0\0\x01").unwrap();
         assert!(refused(&mut guest, &["u:1:r"]).to_string().contains("damaged"));
     }

@@ -38,7 +38,11 @@ fn append_line(guest: &mut Guest, path: &GuestPath, line: &[u8]) -> Outcome<()> 
     let mut last = vec![0; 2];
     guest.ends_of(&found, &mut first, &mut last)?;
     let end = line_end(&first);
-    let missing = if first.is_empty() || last.ends_with(end) { &b""[..] } else { end };
+    let missing = if first.is_empty() || last.ends_with(end) {
+        &b""[..]
+    } else {
+        end
+    };
     Ok(guest.append(&found, &[missing, line, end].concat())?)
 }
 
@@ -77,7 +81,10 @@ mod tests {
         let mut guest = guest(&["/d/", "/l -> /d/new"]);
         append_line(&mut guest, &path("/l"), b"X").unwrap();
         append_line(&mut guest, &path("/l"), b"").unwrap();
-        assert_eq!((text(&guest, "/d/new"), mode(&guest, "/d/new")), ("X\n\n".into(), "0644 0:0".into()));
+        assert_eq!(
+            (text(&guest, "/d/new"), mode(&guest, "/d/new")),
+            ("X\n\n".into(), "0644 0:0".into())
+        );
         append_line(&mut guest, &path("/d"), b"X").unwrap_err();
         append_line(&mut guest, &path("/no/f"), b"X").unwrap_err();
     }

@@ -48,8 +48,12 @@ pub(super) struct Member {
 impl Read for Member {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = usize::try_from(self.rest).unwrap_or(usize::MAX).min(buffer.len());
+        // Nothing asked for may look like the end to a decoder.
+        if count == 0 {
+            return Ok(0);
+        }
         let count = self.members.input.read(buffer.get_mut(..count).unwrap_or_default())?;
-        if count == 0 && self.rest > 0 && !buffer.is_empty() {
+        if count == 0 {
             return Err(truncated());
         }
         self.rest -= count as u64;
@@ -73,7 +77,10 @@ fn skip(input: &mut dyn Read, count: u64) -> io::Result<()> {
 }
 
 fn truncated() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the archive ends in the middle of a member")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the archive ends in the middle of a member",
+    )
 }
 
 fn damaged(what: &str) -> io::Error {
@@ -203,15 +210,25 @@ fn member(
     long_link: Option<Vec<u8>>,
     pax: &BTreeMap<Vec<u8>, Vec<u8>>,
 ) -> io::Result<Member> {
-    let number = |key: &[u8]| pax.get(key).map(|value| decimal(value).ok_or_else(|| damaged("a number cannot be read")));
+    let number = |key: &[u8]| {
+        pax.get(key)
+            .map(|value| decimal(value).ok_or_else(|| damaged("a number cannot be read")))
+    };
     if pax.keys().any(|key| key.starts_with(b"GNU.sparse.")) || header.entry_type() == EntryType::GNUSparse {
         return Err(unsupported("it has sparse members; make it without --sparse"));
     }
-    if number(b"size").transpose()?.is_some_and(|real| real.0 != size.cast_signed()) {
-        return Err(unsupported("it has a member above 8 GiB in the pax form; make it with --format=gnu"));
+    if number(b"size")
+        .transpose()?
+        .is_some_and(|real| real.0 != size.cast_signed())
+    {
+        return Err(unsupported(
+            "it has a member above 8 GiB in the pax form; make it with --format=gnu",
+        ));
     }
     let link = pax.get(b"linkpath".as_slice()).cloned().or(long_link);
-    let link = link.or_else(|| header.link_name_bytes().map(|link| link.into_owned())).unwrap_or_default();
+    let link = link
+        .or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
+        .unwrap_or_default();
     let path = pax.get(b"path".as_slice()).cloned().or(long_path);
     let path = path.unwrap_or_else(|| header.path_bytes().into_owned());
     let device = || {
@@ -228,7 +245,12 @@ fn member(
         EntryType::Fifo => (FileKind::Fifo, None),
         EntryType::Char => (FileKind::CharDevice(device().0, device().1), None),
         EntryType::Block => (FileKind::BlockDevice(device().0, device().1), None),
-        other => return Err(unsupported(&format!("it has a member of the unknown type {:?}", other.as_byte() as char))),
+        other => {
+            return Err(unsupported(&format!(
+                "it has a member of the unknown type {:?}",
+                other.as_byte() as char
+            )));
+        }
     };
     if kind == FileKind::Symlink && (link.is_empty() || link.contains(&0)) || path.contains(&0) {
         return Err(damaged("a name or a link's target cannot be one"));
@@ -261,7 +283,11 @@ fn member(
         xattrs: xattrs.collect(),
         members,
         rest: if has_content { size } else { 0 },
-        padding: if has_content { padding(size) } else { size.saturating_add(padding(size)) },
+        padding: if has_content {
+            padding(size)
+        } else {
+            size.saturating_add(padding(size))
+        },
     })
 }
 

@@ -16,7 +16,9 @@ pub(super) const CHMOD: FlagSpec = FlagSpec {
     help: "Set permission bits: octal digits, or symbolic like u+x,go-w",
     example: "0755:/usr/local/bin/agent",
     recipe: "files[].mode",
-    peer: Peer::Better("755 is octal, as 0755 is, where virt-customize takes it as a decimal number; symbolic modes work"),
+    peer: Peer::Better(
+        "755 is octal, as 0755 is, where virt-customize takes it as a decimal number; symbolic modes work",
+    ),
     deed: FlagDeed::Step(|argument| chmod_step(argument, false)),
 };
 
@@ -73,13 +75,21 @@ fn chown_step(argument: &FlagArgument<'_>, is_recursive: bool) -> Result<Arc<dyn
     let (Some(user), Some(group), Some(path)) = (fields.next(), fields.next(), fields.next()) else {
         return Err(FlagError::with_hint(
             format!("`{}` has not three parts", argument.text),
-            format!("write --{} USER:GROUP:PATH, like {}", argument.flag.name, argument.flag.example),
+            format!(
+                "write --{} USER:GROUP:PATH, like {}",
+                argument.flag.name, argument.flag.example
+            ),
         ));
     };
     let principal = |text: &str| {
         Principal::parse(text).ok_or_else(|| FlagError::new(format!("`{text}` is neither a name nor a number")))
     };
-    let value = (principal(user)?, principal(group)?, argument.guest_path(path)?, is_recursive);
+    let value = (
+        principal(user)?,
+        principal(group)?,
+        argument.guest_path(path)?,
+        is_recursive,
+    );
     Ok(argument.step(value, |(user, group, path, is_recursive), guest| {
         let accounts = accounts_for(guest, &[&Some(user.clone()), &Some(group.clone())])?;
         let (uid, gid) = (uid_of(&accounts, user)?, gid_of(&accounts, group)?);
@@ -150,7 +160,10 @@ mod tests {
             chmod(&mut guest, &found, &ModeChange::parse("a=rX").unwrap()).unwrap();
             chown(&mut guest, &found, 7, 8).unwrap();
         }
-        let modes: Vec<String> = ["/d", "/d/f", "/d/l", "/d/s", "/etc/x"].iter().map(|name| mode(&guest, name)).collect();
+        let modes: Vec<String> = ["/d", "/d/f", "/d/l", "/d/s", "/etc/x"]
+            .iter()
+            .map(|name| mode(&guest, name))
+            .collect();
         assert_eq!(modes, ["0555 7:8", "0555 7:8", "0777 7:8", "0555 7:8", "0600 0:0"]);
         entries(&guest, &path("/no"), false).unwrap_err();
     }

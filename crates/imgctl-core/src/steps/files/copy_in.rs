@@ -5,7 +5,7 @@ use super::principals::{gid_of, uid_of};
 use crate::guest::{Accounts, Guest, NewMetadata};
 use crate::steps::flags::{FlagDeed, FlagError, FlagGroup, FlagSpec, Peer};
 use crate::steps::{Outcome, StepFailure};
-use imgctl_recipe::{FileEntry, HostFileError, Preserve};
+use imgctl_recipe::{FileEntry, HostFileError, ModeChange, Preserve};
 use imgctl_vfs::{FileKind, GuestPath, Timestamp};
 use rustix::fs::{Mode, OFlags};
 use std::collections::BTreeMap;
@@ -91,8 +91,8 @@ impl CopyIn {
         let path = self.directory.join(name.as_bytes());
         let mut copying = Copying {
             preserve: self.preserve,
+            mode: None,
             owner: (0, 0),
-            is_exact: true,
             linked: BTreeMap::new(),
             later: Later::default(),
         };
@@ -112,8 +112,8 @@ pub(super) fn tree(
     let accounts = super::principals::accounts_for(guest, &[&entry.owner, &entry.group])?;
     let mut copying = Copying {
         preserve,
+        mode: entry.mode.clone().filter(|_| entry.recursive),
         owner: owner_of_new(&accounts, entry)?,
-        is_exact: false,
         linked: BTreeMap::new(),
         later: Later::default(),
     };
@@ -133,10 +133,10 @@ pub(super) fn owner_of_new(accounts: &Accounts, entry: &FileEntry) -> Outcome<(u
 
 struct Copying {
     preserve: Preserve,
+    /// What becomes of this machine's modes.
+    mode: Option<ModeChange>,
     /// Owner and group of what is new, where this machine's are not kept.
     owner: (u32, u32),
-    /// Whether directories that are there get the metadata of this machine's.
-    is_exact: bool,
     /// Files with several names: where the first of them was put.
     linked: BTreeMap<(u64, u64), GuestPath>,
     later: Later,
@@ -175,7 +175,8 @@ impl Copying {
             FileKind::Directory => {
                 let is_new = place(guest, path, &wanted, Source::Nothing)?;
                 self.children(guest, source, path, depth + 1)?;
-                if is_new || self.is_exact {
+                // A directory that was there is the guest's: /etc does not become whose files/etc is.
+                if is_new {
                     self.later.push(path.clone(), wanted);
                 }
             }
@@ -207,9 +208,11 @@ impl Copying {
             seconds: metadata.mtime(),
             nanoseconds,
         };
+        let mode = u16::try_from(metadata.mode() & 0o7777).unwrap_or(0);
+        let change = self.mode.as_ref();
         Ok(Wanted {
             kind,
-            mode: u16::try_from(metadata.mode() & 0o7777).unwrap_or(0),
+            mode: change.map_or(mode, |change| change.apply(mode, kind == FileKind::Directory)),
             uid,
             gid,
             owns: self.preserve.owners,
@@ -287,5 +290,10 @@ fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
 /// Whether an attribute is not of this machine alone, as labels of its security policy are.
 pub(super) fn is_portable(name: &[u8]) -> bool {
     name.starts_with(b"user.")
-        || [b"security.capability".as_slice(), super::acl::ACCESS, super::acl::DEFAULT].contains(&name)
+        || [
+            b"security.capability".as_slice(),
+            super::acl::ACCESS,
+            super::acl::DEFAULT,
+        ]
+        .contains(&name)
 }

@@ -36,7 +36,11 @@ pub(super) fn edit(guest: &mut Guest, path: &GuestPath, script: &Script, is_fina
             "only what is there can be edited; give the whole file by `content` or `--write`",
         ));
     };
-    let run = |text: &[u8]| script.run(text).map_err(|error| StepFailure::refused(error.to_string()));
+    let run = |text: &[u8]| {
+        script
+            .run(text)
+            .map_err(|error| StepFailure::refused(error.to_string()))
+    };
     let new = run(&old)?;
     if new == old {
         return Ok(());

@@ -89,7 +89,11 @@ mod tests {
             symlink(&mut guest, b"../usr/bin/vim", &path(link)).unwrap();
         }
         for link in ["/new", "/d/vim", "/f"] {
-            assert_eq!(guest.read_link(&path(link)).unwrap().unwrap(), b"../usr/bin/vim", "{link}");
+            assert_eq!(
+                guest.read_link(&path(link)).unwrap().unwrap(),
+                b"../usr/bin/vim",
+                "{link}"
+            );
         }
         assert_eq!(guest.read_link(&path("/to-d")).unwrap().unwrap(), b"d");
         symlink(&mut guest, b"x", &path("/no/where")).unwrap_err();

@@ -29,7 +29,7 @@ use write::{open_host_file, put_content};
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "files",
     section: "files",
-    help: "put files, trees, links and lines in place with their owners and modes, and remove what should not be there",
+    help: "put files, directories, links and lines in place, and remove what should not be there",
     build: |plan: &Plan| {
         let entries = plan.files.clone();
         (!entries.is_empty()).then(|| Box::new(Files { entries }) as Box<dyn Step>)
@@ -122,7 +122,9 @@ fn act(guest: &mut Guest, path: &GuestPath, entry: &FileEntry, owner: &Owner) ->
             put_content(guest, path, owner, || Ok(Box::new(text.as_bytes()) as Box<dyn Read>))?;
         }
         FileAction::Content(Content::Source(file)) => {
-            put_content(guest, path, owner, || Ok(Box::new(open_host_file(file)?) as Box<dyn Read>))?;
+            put_content(guest, path, owner, || {
+                Ok(Box::new(open_host_file(file)?) as Box<dyn Read>)
+            })?;
         }
         FileAction::File => {
             if !guest.exists(path)? {
@@ -212,7 +214,10 @@ impl Owner {
 
     fn for_new(&self, mode: u16, is_directory: bool) -> NewMetadata {
         NewMetadata {
-            mode: self.mode.as_ref().map_or(mode, |change| change.apply(mode, is_directory)),
+            mode: self
+                .mode
+                .as_ref()
+                .map_or(mode, |change| change.apply(mode, is_directory)),
             uid: self.uid.unwrap_or(0),
             gid: self.gid.unwrap_or(0),
         }

@@ -129,7 +129,9 @@ pub(super) fn make_room(guest: &mut Guest, path: &GuestPath, old: Option<&Metada
     let holds_entries =
         old.kind == FileKind::Directory && guest.read_dir(path)?.is_some_and(|entries| !entries.is_empty());
     if holds_entries {
-        return Err(StepFailure::refused(format!("{path} is a directory that holds entries")));
+        return Err(StepFailure::refused(format!(
+            "{path} is a directory that holds entries"
+        )));
     }
     guest.remove(path)?;
     Ok(())
@@ -175,7 +177,9 @@ fn set_xattrs(guest: &mut Guest, path: &GuestPath, xattrs: &BTreeMap<Vec<u8>, Ve
     if let Some(found) = guest.find_link(path)?
         && !guest.stores_xattrs(&found)
     {
-        guest.warn(format!("{path} loses its extended attributes, which its filesystem does not store"));
+        guest.warn(format!(
+            "{path} loses its extended attributes, which its filesystem does not store"
+        ));
         return Ok(());
     }
     for (name, value) in xattrs {

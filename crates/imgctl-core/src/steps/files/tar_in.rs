@@ -27,7 +27,7 @@ pub(super) const FLAG: FlagSpec = FlagSpec {
     recipe: "files[].archive",
     peer: Peer::Better(
         "compressed archives are unpacked, too; names with `..` and ways through links of the archive are refused; a link \
-         to a directory stays one",
+         to a directory stays one, and DIR keeps its own mode and owner",
     ),
     deed: FlagDeed::Step(|argument| {
         let (archive, directory) = argument.split()?;
@@ -176,7 +176,10 @@ impl Unpacking {
     /// The names of a path that stay; `None`: nothing does. A leading slash is left out, as tar does.
     fn names(&self, path: &[u8]) -> Outcome<Option<Vec<Vec<u8>>>> {
         let names = path.split(|byte| *byte == b'/');
-        let names: Vec<Vec<u8>> = names.filter(|name| !matches!(*name, b"" | b".")).map(<[u8]>::to_vec).collect();
+        let names: Vec<Vec<u8>> = names
+            .filter(|name| !matches!(*name, b"" | b"."))
+            .map(<[u8]>::to_vec)
+            .collect();
         if names.iter().any(|name| name == b"..") {
             return Err(refused(path, "has `..` in its name"));
         }
@@ -205,7 +208,10 @@ impl Unpacking {
 
     fn refuse_own_link(&self, path: &GuestPath, member: &[u8]) -> Outcome<()> {
         match self.links.contains(path) {
-            true => Err(refused(member, "would go through a symbolic link that the archive made")),
+            true => Err(refused(
+                member,
+                "would go through a symbolic link that the archive made",
+            )),
             false => Ok(()),
         }
     }
@@ -223,7 +229,10 @@ impl Unpacking {
         }
         let first = here.join(last);
         if !self.files.contains(&first) {
-            return Err(refused(member, "is a hard link to what is not before it in the archive"));
+            return Err(refused(
+                member,
+                "is a hard link to what is not before it in the archive",
+            ));
         }
         if first == *path {
             return Ok(());
@@ -243,3 +252,7 @@ impl Unpacking {
 fn refused(member: &[u8], why: &str) -> StepFailure {
     StepFailure::refused(format!("the member {} of the archive {why}", EscapedBytes(member)))
 }
+
+#[cfg(test)]
+#[path = "tar_tests.rs"]
+mod tests;

@@ -2,8 +2,8 @@
 
 use super::Owner;
 use crate::guest::{Guest, NewMetadata};
-use crate::steps::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
 use crate::steps::files::acl;
+use crate::steps::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
 use crate::steps::{Outcome, StepFailure};
 use imgctl_vfs::{GuestPath, MetadataChange};
 use std::fs::File;

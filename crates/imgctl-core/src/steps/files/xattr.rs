@@ -21,7 +21,10 @@ pub(super) const SET_XATTR: FlagSpec = FlagSpec {
     deed: FlagDeed::Recipe(|text| {
         let (path, attribute) = split(text)?;
         let (name, value) = attribute.split_once('=').ok_or_else(|| {
-            FlagError::with_hint("there is no `=` in it", "write PATH:NAME=VALUE, like /srv/data:user.origin=golden")
+            FlagError::with_hint(
+                "there is no `=` in it",
+                "write PATH:NAME=VALUE, like /srv/data:user.origin=golden",
+            )
         })?;
         Ok(json!({ "files": [{ "path": path, "xattrs": { name: value } }] }))
     }),
@@ -95,7 +98,9 @@ pub(super) fn put(guest: &mut Guest, path: &GuestPath, entry: &FileEntry) -> Out
     }
     if let (Some(capabilities), Some(found)) = (entry.capabilities, guest.find(path)?) {
         if guest.metadata_of(&found)?.kind != FileKind::File {
-            return Err(StepFailure::refused(format!("{path} is no program, and only programs have capabilities")));
+            return Err(StepFailure::refused(format!(
+                "{path} is no program, and only programs have capabilities"
+            )));
         }
         match capabilities {
             Some(capabilities) => guest.set_xattr(&found.path, CAPABILITY, &capabilities.to_bytes())?,

@@ -128,7 +128,12 @@ pub struct FlagSettings {
 }
 
 /// Every option, by subject.
-pub const FLAGS: &[&[FlagSpec]] = &[super::files::FLAGS, super::hostname::FLAGS, super::services::FLAGS, compatibility::FLAGS];
+pub const FLAGS: &[&[FlagSpec]] = &[
+    super::files::FLAGS,
+    super::hostname::FLAGS,
+    super::services::FLAGS,
+    compatibility::FLAGS,
+];
 
 /// Every option, in the order of help.
 pub fn flags() -> impl Iterator<Item = &'static FlagSpec> {

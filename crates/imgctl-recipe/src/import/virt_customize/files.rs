@@ -86,9 +86,10 @@ impl Importer<'_> {
         };
         match imgctl_edit::Script::parse(&script) {
             Ok(_) => self.entry(&path, vec![("edit", text(script.trim().to_owned()))]),
-            Err(error) => self
-                .draft
-                .left_out(self.operation.subject(), format!("{error}; `files` with `line` and `match` replaces a line")),
+            Err(error) => self.draft.left_out(
+                self.operation.subject(),
+                format!("{error}; `files` with `line` and `match` replaces a line"),
+            ),
         }
     }
 
@@ -134,7 +135,11 @@ impl Importer<'_> {
         match self.host.look(Path::new(local)) {
             Some(found) if found.is_directory => {
                 let kept = ["owners", "times"].map(|what| Child::part(Value::text(what)));
-                let keys = vec![("tree", text(local.to_owned())), ("preserve", Child::part(Value::List(kept.to_vec())))];
+                let keys = vec![
+                    ("tree", text(local.to_owned())),
+                    ("preserve", Child::part(Value::List(kept.to_vec()))),
+                ];
+                self.draft.trees.insert(local.into());
                 self.entry(path, keys);
                 return;
             }
