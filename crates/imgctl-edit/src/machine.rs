@@ -3,6 +3,7 @@
 use crate::ast::{Binary, Block, Expression, Leave, Logic, Slot, Statement, Substitution};
 use crate::error::{Error, Result};
 use crate::pattern::{Compiled, Groups, Pattern};
+use crate::quoted::Transliteration;
 use crate::scalar::Scalar;
 use crate::translate::Flags;
 use std::collections::BTreeMap;
@@ -216,18 +217,7 @@ impl Machine {
                 Scalar::truth(is_found)
             }
             Expression::Substitute(substitution) => self.substitute(substitution)?,
-            Expression::Transliterate { on, table } => {
-                let text = self.evaluate(on)?.into_bytes();
-                let (new, count) = table.apply(&text);
-                if table.is_pure {
-                    return Ok(Scalar::Text(new));
-                }
-                if !table.is_identity {
-                    let slot = self.target(on)?;
-                    self.set(slot, Scalar::Text(new));
-                }
-                Scalar::Integer(i64::try_from(count).unwrap_or(i64::MAX))
-            }
+            Expression::Transliterate { on, table } => self.transliterate(on, table)?,
             Expression::Call(function, arguments) => self.call(*function, arguments)?,
             Expression::Print(list) => {
                 for part in list {
@@ -239,6 +229,19 @@ impl Machine {
             Expression::Leave(leave) => return Err(Stop::Leave(*leave)),
             Expression::Die(list) => return Err(Stop::Failed(self.death(list)?)),
         })
+    }
+
+    fn transliterate(&mut self, on: &Expression, table: &Transliteration) -> Outcome<Scalar> {
+        let text = self.evaluate(on)?.into_bytes();
+        let (new, count) = table.apply(&text);
+        if table.is_pure {
+            return Ok(Scalar::Text(new));
+        }
+        if !table.is_identity {
+            let slot = self.target(on)?;
+            self.set(slot, Scalar::Text(new));
+        }
+        Ok(Scalar::Integer(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 
     fn death(&mut self, list: &[Expression]) -> Outcome<Error> {

@@ -1,9 +1,12 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 mod error;
 mod files;
+mod first_boot;
 pub mod flags;
 mod hostname;
+mod identity;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
@@ -44,12 +47,26 @@ pub struct StepSpec {
 
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &[
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    identity::timezone::SPEC,
+    identity::locale::SPEC,
+    identity::keyboard::SPEC,
+    accounts::sshd::SPEC,
+    services::UNMASK,
+    services::PRESET,
     services::DISABLE,
     services::ENABLE,
     services::MASK,
+    services::USER,
+    services::DEFAULT_TARGET,
+    first_boot::SPEC,
     reset::machine_id::SPEC,
     reset::ssh_hostkeys::SPEC,
     reset::cloud_init::SPEC,

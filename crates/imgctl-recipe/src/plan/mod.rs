@@ -6,8 +6,11 @@ mod acl;
 mod capabilities;
 mod checks;
 mod files;
+mod first_boot;
+mod keyboard;
 mod mode;
 mod secret;
+mod users;
 
 use std::path::PathBuf;
 
@@ -15,9 +18,12 @@ pub use acl::{AclEntry, AclTag};
 pub use capabilities::FileCapabilities;
 pub use checks::*;
 pub use files::*;
+pub use first_boot::*;
+pub use keyboard::*;
 pub use mode::{ModeChange, ModeClause};
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
+pub use users::*;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,12 +34,28 @@ pub struct Plan {
     pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
+    /// `timezone`: a name of the tz database.
+    pub timezone: Option<Sourced<String>>,
+    /// `locale`: what `LANG` is set to.
+    pub locale: Option<Sourced<String>>,
+    /// `keyboard`.
+    pub keyboard: Option<Sourced<Keyboard>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
+    /// `services.user`: units of every user's session.
+    pub user_services: Services,
+    /// `services.default_target`.
+    pub default_target: Option<Sourced<String>>,
+    /// `first_boot`, in the recipe's order.
+    pub first_boot: Vec<Sourced<FirstBoot>>,
     /// `reset`; `None` when the recipe has no such section.
     pub reset: Option<Sourced<Reset>>,
     /// `verify`, in the recipe's order.
@@ -69,15 +91,6 @@ pub struct Origin {
     pub key: String,
 }
 
-/// One entry of `users`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// An existing user of the guest.
-    pub name: String,
-    /// Public keys that must be authorized; others stay.
-    pub ssh_authorized_keys: Vec<String>,
-}
-
 /// A regular expression that compiled when the recipe was read.
 #[derive(Clone, Debug)]
 pub struct LinePattern(pub regex::bytes::Regex);
@@ -105,7 +118,7 @@ impl Principal {
     }
 }
 
-/// The `services` section: unit names, `.service` where the recipe gave no suffix.
+/// The lists of the `services` section, or of its `user`: unit names, `.service` where the recipe gave no suffix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Services {
     /// Units that start at boot.
@@ -114,6 +127,12 @@ pub struct Services {
     pub disable: Vec<Sourced<String>>,
     /// Units that cannot be started at all.
     pub mask: Vec<Sourced<String>>,
+    /// Units that can be started again.
+    pub unmask: Vec<Sourced<String>>,
+    /// Units that start or not as the guest's preset files say.
+    pub preset: Vec<Sourced<String>>,
+    /// Where it says that all units but the listed ones follow the preset files.
+    pub preset_all: Option<Origin>,
 }
 
 /// The `reset` section.

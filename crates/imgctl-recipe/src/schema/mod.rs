@@ -6,6 +6,7 @@
 mod ansible;
 mod disk;
 mod files;
+mod first_boot;
 pub(crate) mod json;
 mod kernel;
 mod language;
@@ -18,6 +19,7 @@ mod selinux;
 mod services;
 mod settings;
 mod source;
+mod sshd;
 mod topics;
 mod trust;
 mod users;

@@ -231,27 +231,7 @@ fn member(
         .unwrap_or_default();
     let path = pax.get(b"path".as_slice()).cloned().or(long_path);
     let path = path.unwrap_or_else(|| header.path_bytes().into_owned());
-    let device = || {
-        let major = header.device_major().ok().flatten().unwrap_or(0);
-        (major, header.device_minor().ok().flatten().unwrap_or(0))
-    };
-    let is_directory = path.ends_with(b"/");
-    let (kind, hard_link) = match header.entry_type() {
-        EntryType::Regular | EntryType::Continuous if is_directory => (FileKind::Directory, None),
-        EntryType::Regular | EntryType::Continuous => (FileKind::File, None),
-        EntryType::Directory => (FileKind::Directory, None),
-        EntryType::Symlink => (FileKind::Symlink, None),
-        EntryType::Link => (FileKind::File, Some(link.clone())),
-        EntryType::Fifo => (FileKind::Fifo, None),
-        EntryType::Char => (FileKind::CharDevice(device().0, device().1), None),
-        EntryType::Block => (FileKind::BlockDevice(device().0, device().1), None),
-        other => {
-            return Err(unsupported(&format!(
-                "it has a member of the unknown type {:?}",
-                other.as_byte() as char
-            )));
-        }
-    };
+    let (kind, is_link) = kind(header, path.ends_with(b"/"))?;
     if kind == FileKind::Symlink && (link.is_empty() || link.contains(&0)) || path.contains(&0) {
         return Err(damaged("a name or a link's target cannot be one"));
     }
@@ -270,7 +250,7 @@ fn member(
         let name = key.strip_prefix(b"SCHILY.xattr.")?;
         Some((name.to_vec(), value.clone()))
     });
-    let has_content = kind == FileKind::File && hard_link.is_none();
+    let has_content = kind == FileKind::File && !is_link;
     Ok(Member {
         path,
         kind,
@@ -278,17 +258,44 @@ fn member(
         uid: id(b"uid", header.uid())?,
         gid: id(b"gid", header.gid())?,
         modified,
-        target: if kind == FileKind::Symlink { link } else { Vec::new() },
-        hard_link,
+        target: if kind == FileKind::Symlink {
+            link.clone()
+        } else {
+            Vec::new()
+        },
+        hard_link: is_link.then_some(link),
         xattrs: xattrs.collect(),
         members,
         rest: if has_content { size } else { 0 },
-        padding: if has_content {
-            padding(size)
-        } else {
-            size.saturating_add(padding(size))
+        padding: match (has_content, is_link) {
+            (true, _) => padding(size),
+            // Whatever its length says, nothing follows a hard link (GNU tar).
+            (false, true) => 0,
+            (false, false) => size.saturating_add(padding(size)),
         },
     })
+}
+
+/// What a member is, and whether it is a hard link.
+fn kind(header: &Header, ends_in_slash: bool) -> io::Result<(FileKind, bool)> {
+    let device = || {
+        let major = header.device_major().ok().flatten().unwrap_or(0);
+        (major, header.device_minor().ok().flatten().unwrap_or(0))
+    };
+    let kind = match header.entry_type() {
+        EntryType::Regular | EntryType::Continuous if ends_in_slash => FileKind::Directory,
+        EntryType::Regular | EntryType::Continuous | EntryType::Link => FileKind::File,
+        EntryType::Directory => FileKind::Directory,
+        EntryType::Symlink => FileKind::Symlink,
+        EntryType::Fifo => FileKind::Fifo,
+        EntryType::Char => FileKind::CharDevice(device().0, device().1),
+        EntryType::Block => FileKind::BlockDevice(device().0, device().1),
+        other => {
+            let letter = char::from(other.as_byte()).escape_default();
+            return Err(unsupported(&format!("it has a member of the unknown type {letter}")));
+        }
+    };
+    Ok((kind, header.entry_type() == EntryType::Link))
 }
 
 /// A number of a pax record, with what is after its point in billionths.

@@ -103,6 +103,7 @@ fn wanted(guest: &Guest, found: &Found, metadata: &Metadata) -> Outcome<Wanted> 
         gid: metadata.gid,
         owns: true,
         modified: Some(metadata.modified),
+        links: u64::from(metadata.links),
         target: guest.read_link(&found.path)?.unwrap_or_default(),
         xattrs: guest.xattrs(&found.path)?,
     })

@@ -217,6 +217,7 @@ impl Copying {
             gid,
             owns: self.preserve.owners,
             modified: self.preserve.times.then_some(modified),
+            links: metadata.nlink(),
             target,
             xattrs: match self.preserve.xattrs {
                 true => xattrs(source).map_err(|error| failed(source, error))?,

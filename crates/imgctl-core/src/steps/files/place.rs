@@ -18,6 +18,8 @@ pub(super) struct Wanted {
     /// Whether what is there gets the owner, too.
     pub(super) owns: bool,
     pub(super) modified: Option<Timestamp>,
+    /// How many names it has where it comes from.
+    pub(super) links: u64,
     /// A symbolic link's target.
     pub(super) target: Vec<u8>,
     /// Attributes that it must have, others may be there.
@@ -105,7 +107,8 @@ fn file(
     source: Source<'_>,
 ) -> Outcome<()> {
     // Other names of a file are not to change with it.
-    let is_own = old_metadata.is_some_and(|old| old.kind == FileKind::File && old.links == 1);
+    let is_own = old_metadata
+        .is_some_and(|old| old.kind == FileKind::File && (old.links == 1 || u64::from(old.links) == wanted.links));
     let (found, is_new) = match old {
         Some(found) if is_own => (found, false),
         _ => {

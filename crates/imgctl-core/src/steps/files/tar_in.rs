@@ -136,6 +136,7 @@ impl Unpacking {
             gid: member.gid,
             owns: true,
             modified: Some(member.modified),
+            links: 1,
             target: member.target.clone(),
             xattrs,
         };

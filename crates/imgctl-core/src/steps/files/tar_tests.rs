@@ -136,6 +136,10 @@ fn lies_and_bombs_are_refused() {
     let mut header = Header::new_gnu();
     header.set_path("f").unwrap();
     header.set_size(1 << 60);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
     header.set_cksum();
     let mut lie = header.as_bytes().to_vec();
     lie.extend([7; 1000]);

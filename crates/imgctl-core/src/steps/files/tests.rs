@@ -327,7 +327,7 @@ fn a_tree_is_put_into_what_is_there() {
     put_twice(&mut guest, &entry("/x", tree.clone()));
     assert_eq!(
         (text(&guest, "/usr/lib/f"), mode(&guest, "/usr/lib/f")),
-        ("new".into(), "4711 4:4".into())
+        ("new".into(), "4711 0:0".into())
     );
     assert_eq!(
         (mode(&guest, "/usr/lib"), mode(&guest, "/usr/lib/deep")),
