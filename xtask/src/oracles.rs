@@ -17,11 +17,13 @@ use crate::say;
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
     ("busybox", "busybox"),
+    ("getcap", "libcap2-bin"),
     ("getfacl", "acl"),
     ("getfattr", "attr"),
     ("groff", "groff"),
     ("mandoc", "mandoc"),
     ("mdir", "mtools"),
+    ("perl", "perl"),
     ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),
     ("sfdisk", "fdisk"),

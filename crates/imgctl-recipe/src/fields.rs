@@ -211,6 +211,21 @@ impl<'n> Fields<'n> {
         })
     }
 
+    /// The valid strings of a mapping, with their names.
+    pub(crate) fn named_texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &'n str)> {
+        let entries = match self.get(key) {
+            Some(Checked {
+                value: Value::Map(entries),
+                ..
+            }) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().filter_map(|(name, checked)| match checked.value {
+            Value::Text(text) | Value::Secret(text) => Some((*name, text)),
+            _ => None,
+        })
+    }
+
     /// The valid mappings of a list.
     pub(crate) fn tables(&self, key: &str) -> impl Iterator<Item = (&Self, &Place)> {
         self.items(key).iter().filter_map(|item| match &item.value {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod content;
 mod edit;
 mod error;
 mod facts;

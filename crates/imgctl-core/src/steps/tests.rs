@@ -22,14 +22,7 @@ fn sourced<T>(value: T, key: &str) -> Sourced<T> {
 }
 
 fn file(path: &str, action: FileAction) -> Sourced<FileEntry> {
-    let entry = FileEntry {
-        path: path.to_owned(),
-        action,
-        mode: None,
-        owner: None,
-        group: None,
-        sensitive: false,
-    };
+    let entry = FileEntry::new(path, action);
     sourced(entry, "files[0]")
 }
 

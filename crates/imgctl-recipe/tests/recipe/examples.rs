@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
-    Content, FileAction, FirstBootDeed, GuestFacts, MachineId, Plan, Principal, Recipe, RecipeSource, ResetOperation,
-    Settings, Sourced, read,
+    Content, FileAction, FirstBootDeed, GuestFacts, MachineId, ModeChange, Plan, Principal, Recipe, RecipeSource,
+    ResetOperation, Settings, Sourced, read,
 };
 
 use crate::host::Folder;
@@ -256,8 +256,8 @@ fn every_kind_of_file_is_in_the_plan() {
         FileAction::Content(Content::Inline("welcome\n".into()))
     );
     assert_eq!(
-        (files[0].mode, &files[0].owner),
-        (Some(0o644), &Some(Principal::Name("root".into())))
+        (files[0].mode.clone(), &files[0].owner),
+        (Some(ModeChange::Bits(0o644)), &Some(Principal::Name("root".into())))
     );
     assert_eq!(files[0].group, Some(Principal::Id(0)));
     assert_eq!(
@@ -266,18 +266,26 @@ fn every_kind_of_file_is_in_the_plan() {
     );
     assert_eq!(files[2].path, "/opt/agent");
     assert_eq!(
-        (&files[2].action, files[2].mode),
-        (&FileAction::Directory, Some(0o1777))
+        (&files[2].action, files[2].mode.clone()),
+        (&FileAction::Directory, Some(ModeChange::Bits(0o1777)))
     );
     assert_eq!(files[3].action, FileAction::Symlink("../x".into()));
     assert_eq!(files[4].action, FileAction::Absent);
     assert_eq!(files[5].action, FileAction::Append("a\nb\n".into()));
-    let FileAction::Line { line, replaces } = &files[6].action else {
+    let FileAction::Line {
+        line,
+        replaces,
+        near: None,
+    } = &files[6].action
+    else {
         panic!("{:?}", files[6]);
     };
     assert_eq!(line, "GRUB_TIMEOUT=1");
     assert!(replaces.as_ref().unwrap().0.is_match(b"GRUB_TIMEOUT=5"));
-    assert_eq!((&files[7].action, files[7].mode), (&FileAction::Metadata, Some(0o600)));
+    assert_eq!(
+        (&files[7].action, files[7].mode.clone()),
+        (&FileAction::Metadata, Some(ModeChange::Bits(0o600)))
+    );
     assert_eq!(files[8].action, FileAction::Content(Content::Inline(String::new())));
     assert_eq!(plan.files[8].origin.key, "files[8]");
 }
