@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
+use crate::node::Node;
 
 /// A value and where it stands.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub(crate) enum Value<'n> {
     Table(Fields<'n>),
     /// Names of the recipe's own with their values.
     Map(Vec<(&'n str, Checked<'n>)>),
-    /// Something that nothing reads yet.
-    Any,
+    /// Whatever it is.
+    Any(&'n Node),
     /// Its condition does not hold.
     LeftOut,
     /// A finding was made; nothing more is known.
@@ -172,6 +173,17 @@ impl<'n> Fields<'n> {
                 ..
             }) => entries,
             _ => &[],
+        }
+    }
+
+    /// A value of any shape.
+    pub(crate) fn any(&self, key: &str) -> Option<(&'n Node, &Place)> {
+        match self.get(key)? {
+            Checked {
+                place,
+                value: Value::Any(node),
+            } => Some((node, place)),
+            _ => None,
         }
     }
 

@@ -18,6 +18,7 @@ pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
 pub(crate) use facts::{facts, plan_for};
+pub(crate) use fstab::unescape;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;
@@ -58,6 +59,8 @@ pub struct Guest {
     notices: Vec<Notice>,
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
+    /// What a reset later in the run leaves.
+    kept: BTreeSet<GuestPath>,
 }
 
 impl Guest {
@@ -71,6 +74,7 @@ impl Guest {
             warnings: Vec::new(),
             notices: Vec::new(),
             reported: BTreeSet::new(),
+            kept: BTreeSet::new(),
         }
     }
 
@@ -133,6 +137,25 @@ impl Guest {
             Some(found) => self.log.hide(&self.tree, &found),
             None => Ok(()),
         }
+    }
+
+    /// Has a reset later in this run leave what `path` leads to: it was put there for clones to have.
+    pub fn keep(&mut self, path: &GuestPath) -> Result<()> {
+        let found = self.find(path)?;
+        self.kept.extend(found.map(|found| found.path));
+        Ok(())
+    }
+
+    /// Whether a reset leaves what is at this path, which has no links in it.
+    #[must_use]
+    pub fn is_kept(&self, path: &GuestPath) -> bool {
+        self.kept.contains(path)
+    }
+
+    /// Whether a reset leaves something below this path, which has no links in it.
+    #[must_use]
+    pub fn holds_kept(&self, path: &GuestPath) -> bool {
+        self.kept.iter().any(|kept| kept.is_within(path))
     }
 
     /// The node that `path` leads to, links followed; `None` when nothing is there.

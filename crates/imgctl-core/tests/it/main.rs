@@ -4,6 +4,14 @@
 
 mod accounts;
 mod chroot;
+mod first_boot;
+mod guest_units;
+mod identity;
 mod logins;
+mod made_guest;
+mod offline;
 mod operations;
+mod settings;
+mod swap;
 mod systemctl;
+mod update_grub;

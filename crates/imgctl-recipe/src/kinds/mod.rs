@@ -1,5 +1,6 @@
 //! The kinds of strings a recipe has, each with its check.
 
+mod address;
 mod amount;
 mod content;
 mod machine;
@@ -15,6 +16,10 @@ mod words;
 
 use crate::finding::{Complaint, quoted};
 
+pub(crate) use address::{
+    DATASOURCE, DOMAIN, FILESYSTEM_NAME, INTERFACE, INTERFACE_GLOB, IP_ADDRESS, IP_PREFIX, MAC_ADDRESS, MOUNT_POINT,
+    MOUNT_SOURCE,
+};
 pub(crate) use amount::{CLUSTER_SIZE, DURATION, SIZE, TIMESTAMP, size_bytes};
 pub(crate) use content::{CONTENT, EDIT, LINE, REGEX, compile, script};
 pub(crate) use machine::{

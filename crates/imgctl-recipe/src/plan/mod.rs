@@ -2,25 +2,41 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
+<<<<<<< HEAD
 mod acl;
 mod capabilities;
+=======
+mod boot;
+>>>>>>> main
 mod checks;
 mod files;
 mod first_boot;
 mod keyboard;
+<<<<<<< HEAD
 mod mode;
+=======
+mod network;
+>>>>>>> main
 mod secret;
 mod users;
 
 use std::path::PathBuf;
 
+<<<<<<< HEAD
 pub use acl::{AclEntry, AclTag};
 pub use capabilities::FileCapabilities;
+=======
+pub use boot::*;
+>>>>>>> main
 pub use checks::*;
 pub use files::*;
 pub use first_boot::*;
 pub use keyboard::*;
+<<<<<<< HEAD
 pub use mode::{ModeChange, ModeClause};
+=======
+pub use network::*;
+>>>>>>> main
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 pub use users::*;
@@ -48,6 +64,18 @@ pub struct Plan {
     pub files: Vec<Sourced<FileEntry>>,
     /// `sshd`.
     pub sshd: Sshd,
+    /// `kernel`.
+    pub kernel: Kernel,
+    /// `sysctl`, in the recipe's order.
+    pub sysctl: Vec<Sourced<SysctlFile>>,
+    /// `fstab`, in the recipe's order.
+    pub fstab: Vec<Sourced<Mount>>,
+    /// `swap`.
+    pub swap: Option<Sourced<SwapFile>>,
+    /// `network`.
+    pub network: Option<Sourced<Network>>,
+    /// `cloud_init`.
+    pub cloud_init: Option<Sourced<CloudInit>>,
     /// `services`.
     pub services: Services,
     /// `services.user`: units of every user's session.

@@ -1,10 +1,12 @@
 //! From checked values to the plan: what the values say together.
 
+mod boot;
 mod expect;
 mod files;
 mod first_boot;
 mod keyboard;
 mod local_files;
+mod network;
 mod outputs;
 mod reset;
 mod services;
@@ -144,6 +146,12 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         user_services,
         default_target,
         first_boot: first_boot::first_boot(fields, &mut context),
+        kernel: boot::kernel(fields, &mut context),
+        sysctl: boot::sysctl(fields, &mut context),
+        fstab: boot::fstab(fields, &mut context),
+        swap: boot::swap(fields, &mut context),
+        network: network::network(fields, &mut context),
+        cloud_init: network::cloud_init(fields, &mut context),
         reset: reset::reset(fields, &context),
         verify: verify::verify(fields, &mut context),
         outputs,

@@ -74,15 +74,7 @@ fn the_kubernetes_nodes_check_clean() {
         ),
         (
             "debian13-k8s-sriov",
-            &[
-                "source",
-                "disk.size",
-                "packages.install",
-                "kernel.cmdline",
-                "sysctl",
-                "run",
-                "outputs.emit",
-            ],
+            &["source", "disk.size", "packages.install", "run", "outputs.emit"],
         ),
         (
             "rocky9-rke2",
@@ -96,12 +88,7 @@ fn the_kubernetes_nodes_check_clean() {
         ),
         (
             "ubuntu2404-k3s",
-            &[
-                "ansible",
-                "files[0].url",
-                "reset.keep_authorized_keys",
-                "kernel.modules",
-            ],
+            &["ansible", "files[0].url", "reset.keep_authorized_keys"],
         ),
         ("node", &[]),
         ("debian13-node", &[]),
@@ -156,6 +143,27 @@ fn every_kind_of_check_is_in_the_plan() {
         .map(|check| format!("{}: {:?}\n", check.origin.key, check.value))
         .collect();
     if let Err(difference) = compare(&path, &shown) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
+fn boot_and_network_are_in_the_plan() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid");
+    let plan = plan_of(&folder.join("boot.yaml"));
+    assert_eq!(plan.unsupported, []);
+    let sysctl: Vec<_> = plan.sysctl.iter().map(|file| &file.value).collect();
+    let fstab: Vec<_> = plan.fstab.iter().map(|mount| &mount.value).collect();
+    let shown = format!(
+        "{:#?}\n{:#?}\n{:#?}\n{sysctl:#?}\n{fstab:#?}\n{:#?}\n{:#?}\n{:#?}\n",
+        plan.kernel.cmdline.map(|cmdline| cmdline.value),
+        plan.kernel.modules.map(|modules| modules.value),
+        plan.kernel.initramfs.map(|initramfs| initramfs.value),
+        plan.swap.map(|swap| swap.value),
+        plan.network.map(|network| network.value),
+        plan.cloud_init.map(|cloud_init| cloud_init.value),
+    );
+    if let Err(difference) = compare(&folder.join("boot.plan"), &shown) {
         panic!("{difference}");
     }
 }

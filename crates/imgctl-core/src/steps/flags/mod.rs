@@ -137,6 +137,8 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::services::FLAGS,
     super::identity::FLAGS,
     super::first_boot::FLAGS,
+    super::boot::FLAGS,
+    super::network::FLAGS,
     compatibility::FLAGS,
 ];
 

@@ -15,7 +15,7 @@ pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::CloudInit, run),
 };
 
-pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
+pub(in crate::steps) fn run(guest: &mut Guest) -> Outcome<()> {
     sweep::empty(guest, &fixed("/var/lib/cloud"))?;
     for log in CloudConfig::read(guest)?.logs {
         if log.is_within(&fixed("/var/log")) {
@@ -33,16 +33,16 @@ pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
 
 /// The few settings of cloud-init that matter here.
 #[derive(Debug, Default)]
-pub(super) struct CloudConfig {
+pub(in crate::steps) struct CloudConfig {
     /// `datasource_list`, if any file sets one; the last one counts.
-    pub(super) datasources: Option<Vec<String>>,
+    pub(in crate::steps) datasources: Option<Vec<String>>,
     /// Where it logs to.
     pub(super) logs: BTreeSet<GuestPath>,
 }
 
 impl CloudConfig {
     /// Reads /etc/cloud/cloud.cfg and what lies in cloud.cfg.d, by name.
-    pub(super) fn read(guest: &Guest) -> Outcome<Self> {
+    pub(in crate::steps) fn read(guest: &Guest) -> Outcome<Self> {
         let mut config = Self::default();
         let defaults = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
         config.logs.extend(defaults.map(fixed));

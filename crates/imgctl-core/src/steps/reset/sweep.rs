@@ -26,8 +26,8 @@ pub(super) fn remove_file(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
     Ok(())
 }
 
-/// Removes everything in a folder and keeps the folder itself; what is mounted below is emptied as well. Nothing happens
-/// where there is no such folder.
+/// Removes everything in a folder and keeps the folder itself, and what this run put there to stay; what is mounted below
+/// is emptied as well. Nothing happens where there is no such folder.
 pub(super) fn empty(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
     let Some(folder) = sweepable(guest, path)? else {
         return Ok(());
@@ -37,7 +37,10 @@ pub(super) fn empty(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
             .tree()
             .mounts()
             .any(|(_, mount)| mount.path.is_within(&entry.path));
-        if holds_mount {
+        if guest.is_kept(&entry.path) {
+            continue;
+        }
+        if holds_mount || guest.holds_kept(&entry.path) {
             empty(guest, &entry.path)?;
         } else {
             guest.remove(&entry.path)?;
