@@ -16,14 +16,21 @@ use crate::say;
 
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
+    ("cloud-init", "cloud-init"),
+    ("findmnt", "util-linux"),
     ("getfacl", "acl"),
     ("getfattr", "attr"),
     ("groff", "groff"),
+    ("grub-script-check", "grub-common"),
     ("mandoc", "mandoc"),
     ("mdir", "mtools"),
     ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),
+    ("modprobe", "kmod"),
+    ("netplan", "netplan.io"),
+    ("nmcli", "network-manager"),
     ("sfdisk", "fdisk"),
+    ("sysctl", "procps"),
     ("xfs_db", "xfsprogs"),
     ("xfs_repair", "xfsprogs"),
 ];

@@ -1,11 +1,14 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 pub(crate) mod boot;
 mod each;
 mod error;
 mod files;
+mod first_boot;
 pub mod flags;
 mod hostname;
+mod identity;
 mod network;
 mod reset;
 pub(crate) mod services;
@@ -48,9 +51,17 @@ pub struct StepSpec {
 
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &[
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    identity::timezone::SPEC,
+    identity::locale::SPEC,
+    identity::keyboard::SPEC,
     boot::cmdline::SPEC,
     boot::modules::SPEC,
     boot::initramfs::SPEC,
@@ -59,9 +70,15 @@ pub const STEPS: &[StepSpec] = &[
     boot::swap::SPEC,
     network::cloud_init::SPEC,
     network::interfaces::SPEC,
+    accounts::sshd::SPEC,
+    services::UNMASK,
+    services::PRESET,
     services::DISABLE,
     services::ENABLE,
     services::MASK,
+    services::USER,
+    services::DEFAULT_TARGET,
+    first_boot::SPEC,
     reset::machine_id::SPEC,
     reset::ssh_hostkeys::SPEC,
     reset::cloud_init::SPEC,

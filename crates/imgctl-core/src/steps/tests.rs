@@ -3,8 +3,9 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    CloudInit, CloudSeed, Content, FileAction, FileEntry, Initramfs, Kernel, KernelCommandLine, KernelModules,
-    MachineId, Mount, Network, Origin, Reset, ResetOperation, ResetProfile, Sourced, SwapFile, SysctlFile, User,
+    CloudInit, CloudSeed, Content, FileAction, FileEntry, FirstBoot, FirstBootDeed, GroupEntry, Initramfs, Kernel,
+    KernelCommandLine, KernelModules, Keyboard, MachineId, Mount, Network, Origin, Password, Reset, ResetOperation,
+    ResetProfile, Sourced, SshdSetting, SwapFile, SysctlFile, User, UserState,
 };
 use std::error::Error as _;
 
@@ -39,8 +40,25 @@ fn whole_plan() -> Plan {
             User {
                 name: "root".to_owned(),
                 ssh_authorized_keys: vec!["ssh-ed25519 AAAA x".to_owned()],
+                ..User::default()
             },
             "users[0]",
+        )],
+        groups: vec![sourced(
+            GroupEntry {
+                name: "ops".to_owned(),
+                members: vec!["web".to_owned()],
+                ..GroupEntry::default()
+            },
+            "groups[0]",
+        )],
+        sshd: vec![sourced(
+            SshdSetting {
+                keyword: "UsePAM",
+                values: vec!["yes".to_owned()],
+                is_list: false,
+            },
+            "sshd.settings.UsePAM",
         )],
         files: vec![
             file("/etc/motd", FileAction::Content(Content::Inline("hello\n".to_owned()))),
@@ -58,9 +76,43 @@ fn whole_plan() -> Plan {
         ..Plan::default()
     };
     add_settings(&mut plan);
+    let web = User {
+        name: "web".to_owned(),
+        state: UserState::Present,
+        shell: Some("/bin/sh".to_owned()),
+        groups: vec!["ops".to_owned()],
+        password: Some(Password::Hash("$y$j9T$abc$def".to_owned())),
+        sudo: vec!["ALL=ALL".to_owned()],
+        ..User::default()
+    };
+    plan.users.push(sourced(web, "users[1]"));
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
+    with_identity_and_first_boot(plan)
+}
+
+fn with_identity_and_first_boot(mut plan: Plan) -> Plan {
+    let text = |text: &str, key| Some(sourced(text.to_owned(), key));
+    plan.timezone = text("Etc/UTC", "timezone");
+    plan.locale = text("C.UTF-8", "locale");
+    let keyboard = Keyboard {
+        layout: "de".to_owned(),
+        ..Keyboard::default()
+    };
+    plan.keyboard = Some(sourced(keyboard, "keyboard"));
+    plan.default_target = text("multi-user.target", "services.default_target");
+    plan.services.unmask = vec![sourced("ssh.service".to_owned(), "services.unmask[0]")];
+    plan.services.preset = vec![sourced("ssh.socket".to_owned(), "services.preset[0]")];
+    plan.user_services.enable = vec![sourced("agent.socket".to_owned(), "services.user.enable[0]")];
+    let script = FirstBoot {
+        name: None,
+        deed: FirstBootDeed::Shell("true".to_owned()),
+        network: false,
+        retry: true,
+        sensitive: false,
+    };
+    plan.first_boot = vec![sourced(script, "first_boot[0]")];
     plan
 }
 
@@ -115,11 +167,22 @@ fn add_settings(plan: &mut Plan) {
     plan.network = Some(sourced(network, "network"));
 }
 
-const ENTRIES: [&str; 14] = [
+const ENTRIES: [&str; 25] = [
     "/boot/grub/grub.cfg|linux /k root=UUID=1\n",
     "/usr/sbin/mkinitramfs|",
+    "/bin/sh|x",
+    "/bin/setupcon|x",
+    "/usr/share/zoneinfo/Etc/UTC|TZif2",
+    "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",
+    "/usr/lib/systemd/system/ssh.socket|[Install]\nWantedBy=sockets.target\n",
+    "/usr/lib/systemd/user/agent.socket|[Install]\nWantedBy=sockets.target\n",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
+    "/etc/shadow 0640|root:*:1::::::\n",
+    "/etc/group|root:x:0:\n",
+    "/etc/sudoers|@includedir /etc/sudoers.d\n",
+    "/etc/ssh/sshd_config|Include /etc/ssh/sshd_config.d/*.conf\n",
+    "/bin/sh 0755|",
     "/root/",
     "/etc/hosts|127.0.0.1 localhost\n",
     "/etc/oldies|x",
@@ -166,7 +229,7 @@ fn a_run_can_be_ended_between_steps() {
     let mut seen = 0;
     let run = execute(&whole_plan(), &mut guest, &mut |_| {
         seen += 1;
-        seen < 3
+        seen < 8
     });
     assert!(!run.unwrap());
     assert_eq!(text(&guest, "/etc/motd"), "hello\n");
@@ -177,6 +240,8 @@ fn a_run_can_be_ended_between_steps() {
 fn hints_say_what_to_do() {
     let mut guest = guest(&["/etc/passwd|root:x:0:0::/root:/bin/sh\n"]);
     let mut plan = whole_plan();
+    plan.groups.clear();
+    plan.users.truncate(1);
     plan.users[0].value.name = "rot".to_owned();
     let error = execute(&plan, &mut guest, &mut |_| true).unwrap_err();
     assert_eq!(
@@ -197,16 +262,24 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     assert_eq!(
         unique,
         [
+            "groups",
+            "users",
+            "groups",
             "users",
             "files",
             "hostname",
+            "timezone",
+            "locale",
+            "keyboard",
             "kernel",
             "sysctl",
             "fstab",
             "swap",
             "cloud_init",
             "network",
+            "sshd",
             "services",
+            "first_boot",
             "reset"
         ]
     );

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod accounts;
+mod chroot;
+mod logins;
 mod made_guest;
 mod operations;
 mod settings;

@@ -4,16 +4,22 @@
 
 mod boot;
 mod checks;
+mod first_boot;
+mod keyboard;
 mod network;
 mod secret;
+mod users;
 
 use std::path::PathBuf;
 
 pub use boot::*;
 pub use checks::*;
+pub use first_boot::*;
+pub use keyboard::*;
 pub use network::*;
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
+pub use users::*;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +30,14 @@ pub struct Plan {
     pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
+    /// `timezone`: a name of the tz database.
+    pub timezone: Option<Sourced<String>>,
+    /// `locale`: what `LANG` is set to.
+    pub locale: Option<Sourced<String>>,
+    /// `keyboard`.
+    pub keyboard: Option<Sourced<Keyboard>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
@@ -40,8 +54,16 @@ pub struct Plan {
     pub network: Option<Sourced<Network>>,
     /// `cloud_init`.
     pub cloud_init: Option<Sourced<CloudInit>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
+    /// `services.user`: units of every user's session.
+    pub user_services: Services,
+    /// `services.default_target`.
+    pub default_target: Option<Sourced<String>>,
+    /// `first_boot`, in the recipe's order.
+    pub first_boot: Vec<Sourced<FirstBoot>>,
     /// `reset`; `None` when the recipe has no such section.
     pub reset: Option<Sourced<Reset>>,
     /// `verify`, in the recipe's order.
@@ -75,15 +97,6 @@ pub struct Origin {
     pub column: usize,
     /// The path inside the document, like `files[2].mode`.
     pub key: String,
-}
-
-/// One entry of `users`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// An existing user of the guest.
-    pub name: String,
-    /// Public keys that must be authorized; others stay.
-    pub ssh_authorized_keys: Vec<String>,
 }
 
 /// One entry of `files`.
@@ -155,7 +168,7 @@ pub enum Principal {
     Id(u32),
 }
 
-/// The `services` section: unit names, `.service` where the recipe gave no suffix.
+/// The lists of the `services` section, or of its `user`: unit names, `.service` where the recipe gave no suffix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Services {
     /// Units that start at boot.
@@ -164,6 +177,12 @@ pub struct Services {
     pub disable: Vec<Sourced<String>>,
     /// Units that cannot be started at all.
     pub mask: Vec<Sourced<String>>,
+    /// Units that can be started again.
+    pub unmask: Vec<Sourced<String>>,
+    /// Units that start or not as the guest's preset files say.
+    pub preset: Vec<Sourced<String>>,
+    /// Where it says that all units but the listed ones follow the preset files.
+    pub preset_all: Option<Origin>,
 }
 
 /// The `reset` section.

@@ -1,8 +1,10 @@
 //! The recipe itself: its sections.
 
-use super::{Key, Shape, Table, ansible, cloud_init, disk, files, kernel, mounts, network, outputs, packages};
-use super::{reset, run, selinux, services};
-use super::{settings, source, trust, users, variables, verify};
+use super::{
+    Key, Shape, Table, ansible, cloud_init, disk, files, first_boot, kernel, mounts, network, outputs, packages, reset,
+    run, selinux, services,
+};
+use super::{settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
@@ -96,6 +98,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["package", "apt", "dnf"]),
         Key::new(
+            "groups",
+            Shape::List(&Shape::Table(&users::GROUP)),
+            "[{ name: ops, gid: 2000 }]",
+            "Groups and who is in them.",
+        )
+        .default("unchanged")
+        .also(&["group"]),
+        Key::new(
             "users",
             Shape::List(&Shape::Table(&users::USER)),
             "[{ name: debian, ssh_authorized_keys: [\"ssh-ed25519 AAAA… me\"] }]",
@@ -115,7 +125,7 @@ reset: { profile: golden }
             "hostname",
             Shape::Text(&kinds::HOSTNAME),
             "golden",
-            "The guest's name, in `/etc/hostname`.",
+            "The guest's name: in `/etc/hostname`, and in `/etc/hosts` as the guest's family has it.",
         )
         .default("unchanged")
         .also(&["host_name", "fqdn"]),
@@ -123,20 +133,18 @@ reset: { profile: golden }
             "timezone",
             Shape::Text(&kinds::TIMEZONE),
             "Europe/Berlin",
-            "The guest's time zone, by its name in the tz database.",
+            "The guest's time zone, by its name in the tz database; the guest must have it.",
         )
         .default("unchanged")
-        .also(&["time_zone", "tz"])
-        .later(),
+        .also(&["time_zone", "tz"]),
         Key::new(
             "locale",
             Shape::Text(&kinds::LOCALE),
             "en_US.UTF-8",
-            "The guest's language: `LANG`.",
+            "The guest's language: `LANG`. Nothing is generated; a locale that the guest does not have comes with a warning.",
         )
         .default("unchanged")
-        .also(&["lang", "language"])
-        .later(),
+        .also(&["lang", "language"]),
         Key::new(
             "keyboard",
             Shape::Table(&settings::KEYBOARD),
@@ -144,8 +152,7 @@ reset: { profile: golden }
             "The keyboard of the guest's console.",
         )
         .default("unchanged")
-        .also(&["keymap", "keyboard_layout", "vconsole"])
-        .later(),
+        .also(&["keymap", "keyboard_layout", "vconsole"]),
         Key::new(
             "kernel",
             Shape::Table(&kernel::KERNEL),
@@ -195,6 +202,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["cloud-init", "cloudinit", "cloud"]),
         Key::new(
+            "sshd",
+            Shape::Table(&sshd::SSHD),
+            "{ password_authentication: false }",
+            "How the SSH server lets people in.",
+        )
+        .default("unchanged")
+        .also(&["ssh", "sshd_config"]),
+        Key::new(
             "services",
             Shape::Table(&services::SERVICES),
             "{ enable: [ssh] }",
@@ -202,6 +217,14 @@ reset: { profile: golden }
         )
         .default("unchanged")
         .also(&["units", "systemd"]),
+        Key::new(
+            "first_boot",
+            Shape::List(&Shape::Table(&first_boot::FIRST_BOOT)),
+            "[{ name: join, script: \"join-cluster\\n\", network: true }]",
+            "What runs once in every machine that is made of the image.",
+        )
+        .default("nothing")
+        .also(&["firstboot", "first_boot_scripts", "on_first_boot"]),
         Key::new(
             "run",
             Shape::List(&Shape::Table(&run::RUN)),

@@ -35,8 +35,8 @@ pub(crate) static ORDER: &[Stage] = &[
     },
     Stage {
         name: "users",
-        sections: &["users"],
-        about: "Users, so that files can belong to them.",
+        sections: &["groups", "users"],
+        about: "Groups and users, so that files can belong to them.",
     },
     Stage {
         name: "files and kernel configuration",
@@ -52,13 +52,19 @@ pub(crate) static ORDER: &[Stage] = &[
             "swap",
             "network",
             "cloud_init",
+            "sshd",
         ],
         about: "Files in the recipe's order, then settings. Then `run` hooks with `at: after-files`.",
     },
     Stage {
         name: "services",
         sections: &["services"],
-        about: "Units are enabled, disabled and masked, also those that came with packages and files.",
+        about: "Units are unmasked, preset, disabled, enabled and masked, also those that came with packages and files.",
+    },
+    Stage {
+        name: "first boot",
+        sections: &["first_boot"],
+        about: "What runs at the first boot of the image's machines is put in place.",
     },
     Stage {
         name: "hooks",
