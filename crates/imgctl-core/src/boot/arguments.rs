@@ -4,7 +4,7 @@ use super::words::Syntax;
 use std::ops::Range;
 
 /// Names that can be given several times, each time with more to say.
-const REPEATABLE: [&str; 27] = [
+const REPEATABLE: [&str; 26] = [
     "acpi_osi",
     "bond",
     "bridge",
@@ -24,7 +24,6 @@ const REPEATABLE: [&str; 27] = [
     "modprobe.blacklist",
     "nameserver",
     "pci",
-    "rootflags",
     "systemd.mask",
     "systemd.setenv",
     "systemd.wants",
@@ -47,6 +46,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// Whether it asks for nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ensure.is_empty() && self.remove.is_empty()
+    }
+
     /// What of it does not hold for these arguments, which have no quotes: `lacks a=1`, `has quiet`.
     pub(crate) fn missing(&self, arguments: &[String]) -> Vec<String> {
         let lacks = self.ensure.iter().filter(|asked| !has(arguments, asked));

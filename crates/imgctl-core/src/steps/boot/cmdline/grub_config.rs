@@ -65,7 +65,9 @@ impl Generated<'_> {
                 let quotes = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
                 let inner = quotes.filter(|_| VARIABLES.contains(&name) && words.len() == 2)?;
                 let new = self.wanted.apply(inner, Syntax::Kernel)?;
-                Some(line.replacen(inner, &new, 1))
+                let place = words.get(1)?;
+                let (before, after) = (line.get(..place.start)?, line.get(place.end..)?);
+                Some(format!("{before}{name}=\"{new}\"{after}"))
             }
             _ => None,
         }

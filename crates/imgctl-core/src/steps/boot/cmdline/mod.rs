@@ -86,6 +86,9 @@ const UNIFIED: [&str; 3] = [
 
 /// Makes every command line as wanted.
 fn set(guest: &mut Guest, wanted: &Wanted) -> Outcome<()> {
+    if wanted.is_empty() {
+        return Ok(());
+    }
     let mut is_for_later = entries::environments(guest, wanted)?;
     let (before, after, has_defaults) = set_defaults(guest, wanted)?;
     is_for_later |= has_defaults;
