@@ -7,6 +7,7 @@ mod name;
 mod path;
 mod principal;
 mod remote;
+mod reset;
 mod ssh_key;
 mod unit;
 mod words;
@@ -24,7 +25,8 @@ pub(crate) use path::{
     GUEST_GLOB, GUEST_PATH, HOST_PATH, LINK_TARGET, LOCAL_PATH, OUTPUT_PATH, PATH_PATTERN, check_glob, glob_part,
 };
 pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
-pub(crate) use remote::{CERTIFICATE, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
+pub(crate) use remote::{CERTIFICATE, FINGERPRINT, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
+pub(crate) use reset::RESET_OPERATION;
 pub(crate) use ssh_key::{SSH_KEY, decode_base64};
 pub(crate) use unit::{UNIT, full_name};
 pub(crate) use words::{

@@ -12,6 +12,7 @@ mod language;
 mod order;
 mod outputs;
 mod packages;
+mod repositories;
 mod reset;
 mod run;
 mod selinux;

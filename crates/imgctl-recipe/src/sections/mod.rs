@@ -4,8 +4,10 @@ mod expect;
 mod files;
 mod local_files;
 mod outputs;
+mod repositories;
 mod reset;
 mod services;
+mod trust;
 mod users;
 mod verify;
 
@@ -101,10 +103,12 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         name: name.map(|(name, _)| name.to_owned()),
         expect: expect::expect(fields, &mut context),
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
+        authorities: trust::authorities(fields, &mut context),
+        repositories: repositories::repositories(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         services: services::services(fields, &mut context),
-        reset: reset::reset(fields, &context),
+        reset: reset::reset(fields, &mut context),
         verify: verify::verify(fields, &mut context),
         outputs,
         secrets: reading.scope.known_secrets(),
