@@ -2,12 +2,13 @@
 
 use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
 use crate::event::OnEvent;
-use crate::guest::{Change, Guest, plan_for};
+use crate::guest::{Change, Guest, facts, plan_for};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
 use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
+use crate::steps::flags::{PlannedFlag, planned};
 use crate::{
     CheckRecord, CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, checks, diff, steps, unsupported,
     verify,
@@ -107,10 +108,11 @@ impl<'a> Run<'a> {
         let mounts = assembly.mounts;
         self.expect(&guest, &disk, &mounts)?;
         let plan = self.plan(&guest)?;
+        let flags = self.flags(&guest)?;
 
         self.stages.begin(Stage::Edit)?;
         let record = GuestRecord::of(&guest, mount_records(&mounts));
-        self.apply(&plan, &mut guest)?;
+        self.apply(&plan, &flags, &mut guest)?;
 
         self.stages.begin(Stage::Commit)?;
         let (tree, log, warnings) = guest.into_parts();
@@ -145,7 +147,7 @@ impl<'a> Run<'a> {
             mounts,
             guest: record,
             now,
-            steps: StepRecord::of(&plan),
+            steps: StepRecord::of(&plan, &flags),
             changes,
             verified_by,
             checks,
@@ -176,12 +178,23 @@ impl<'a> Run<'a> {
         Ok(plan)
     }
 
-    fn apply(&self, plan: &Plan, guest: &mut Guest) -> Result<()> {
+    /// What the options of the command line ask for in this guest.
+    fn flags(&self, guest: &Guest) -> Result<Vec<PlannedFlag>> {
+        planned(&self.options.flags, &facts(guest.tree())).map_err(|error| {
+            let plain = Error::new(ErrorKind::Usage, error.to_string());
+            match error.hint() {
+                Some(hint) => plain.with_hint(hint),
+                None => plain,
+            }
+        })
+    }
+
+    fn apply(&self, plan: &Plan, flags: &[PlannedFlag], guest: &mut Guest) -> Result<()> {
         let mut on_step = |name: &str| {
             (self.on_event)(Event::Step(name.to_owned()));
             !self.options.cancel.load(Ordering::Relaxed)
         };
-        match steps::execute(plan, guest, &mut on_step) {
+        match steps::execute_with(plan, flags, guest, &mut on_step) {
             Ok(true) => Ok(()),
             Ok(false) => Err(cancelled()),
             Err(failed) => {

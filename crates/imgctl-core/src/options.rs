@@ -1,6 +1,7 @@
 //! What a caller asks for.
 
 use crate::ImageFormat;
+use crate::steps::flags::Flag;
 use imgctl_qcow2::Compat;
 use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Recipe};
 use std::num::NonZeroUsize;
@@ -55,6 +56,8 @@ pub struct CustomizeOptions {
     pub input: InputOptions,
     /// What should be so in the guest; `None` changes nothing. Its conditions are judged once the guest is known.
     pub recipe: Option<Recipe>,
+    /// Options of the command line that change the guest: after the recipe's sections, before its `reset`.
+    pub flags: Vec<Flag>,
     /// What is written; `None` is a dry run.
     pub output: Option<OutputOptions>,
     /// Digest the base, for the receipt: all of it is read once, beside the other work.

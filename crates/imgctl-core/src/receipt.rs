@@ -1,9 +1,11 @@
 //! What a run did, for machines and for people.
 
 use crate::guest::{Change, Guest, OsRelease};
-use crate::steps;
+use crate::steps::flags::{PlannedAction, PlannedFlag};
+use crate::steps::{self, StepSpec};
 use imgctl_recipe::Plan;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// The record of one run.
 #[derive(Clone, Debug, Serialize)]
@@ -134,14 +136,32 @@ pub struct StepRecord {
 }
 
 impl StepRecord {
-    /// Of every step that the plan asks for.
-    pub(crate) fn of(plan: &Plan) -> Vec<Self> {
-        let records = steps::planned(plan).map(|spec| Self {
+    /// Of every step that the plan and the options of the command line ask for; each name once.
+    pub(crate) fn of(plan: &Plan, flags: &[PlannedFlag]) -> Vec<Self> {
+        let of_plan = |plan| steps::planned(plan).map(Self::of_spec);
+        let mut records: Vec<Self> = of_plan(plan).collect();
+        for flag in flags {
+            match &flag.action {
+                PlannedAction::Plan(plan) => records.extend(of_plan(plan)),
+                PlannedAction::Step(step) => records.push(Self {
+                    name: step.name(),
+                    section: "command line",
+                    about: flag.spec.help,
+                }),
+            }
+        }
+        let mut seen = BTreeSet::new();
+        records.retain(|record| seen.insert(record.name));
+        records.sort_by_key(|record| record.section == steps::LAST_SECTION);
+        records
+    }
+
+    fn of_spec(spec: &StepSpec) -> Self {
+        Self {
             name: spec.name,
-            section: spec.heading.key(),
+            section: spec.section,
             about: spec.help,
-        });
-        records.collect()
+        }
     }
 }
 

@@ -73,8 +73,8 @@ use finding::{Complaint, Findings, Place};
 pub use finding::{Finding, Severity};
 pub use host::{Host, HostFileError};
 pub use import::{
-    CloudConfigOptions, Import, ImportError, ImportHost, ImportNote, ImportNoteKind, LocalFile, MAX_IMPORT_BYTES,
-    from_cloud_config, from_virt_customize,
+    CloudConfigOptions, CommandLine, Import, ImportError, ImportHost, ImportNote, ImportNoteKind, LocalFile,
+    MAX_IMPORT_BYTES, command_lines, from_cloud_config, from_virt_customize,
 };
 pub use plan::*;
 use reading::{Mode, Reading};

@@ -3,7 +3,8 @@
 use crate::command_error::CommandResult;
 use crate::commands::recipe::RecipeCommand;
 use crate::commands::{
-    cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe, verify,
+    cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe, steps,
+    verify,
 };
 use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -51,6 +52,7 @@ enum Command {
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Verify(verify::VerifyArgs),
+    Steps(steps::StepsArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
     Recipe(RecipeCommand),
@@ -128,6 +130,7 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::ManPages(args) => man_pages::man_pages(args)?,
         Command::Recipe(RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
         Command::Recipe(RecipeCommand::Schema(_)) => recipe::schema(ui)?,
+        Command::Steps(args) => steps::steps(ui, args)?,
         Command::Verify(args) => verify::verify(ui, args)?,
     }
     Ok(0)

@@ -1,6 +1,7 @@
 //! Files of the host that the command reads and writes itself: recipes and receipts.
 
 use crate::command_error::{CommandError, CommandResult};
+use imgctl_core::steps::flags::FlagHost;
 use imgctl_recipe::{Host, HostFileError, ImportHost, LocalFile, MAX_IMPORT_BYTES, MAX_RECIPE_BYTES};
 use std::env;
 use std::fs::{self, File, Metadata, Permissions};
@@ -52,6 +53,12 @@ impl Host for LocalHost {
 
     fn variable(&self, name: &str) -> Option<Vec<u8>> {
         env::var_os(name).map(OsStringExt::into_vec)
+    }
+}
+
+impl FlagHost for LocalHost {
+    fn home(&self) -> Option<PathBuf> {
+        env::var_os("HOME").map(PathBuf::from)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use imgctl_testkit::boot::{self, BootImage, Expectation, Firmware, Options};
+use imgctl_testkit::boot::{self, BootImage, Expectation, Firmware, KeyPair, Options};
 use imgctl_testkit::{cli, fixture};
 
 const EXPECTATIONS: [&str; 8] = [
@@ -26,7 +26,7 @@ const CHECKS: [(&str, &str); 7] = [
     ("cat /boot/efi/EFI/golden/marker.txt", "^on the ESP$"),
     ("test -e /opt/fixture/crowded || echo gone", "^gone$"),
     ("wc -l </var/lib/fixture-node", "^1$"),
-    ("grep -c golden /home/debian/.ssh/authorized_keys", "^1$"),
+    ("grep -c boot-test /home/debian/.ssh/authorized_keys", "^1$"),
     ("dmesg | grep -ciE 'EXT4-fs (error|warning)|FAT-fs.*error'", "^0$"),
 ];
 
@@ -46,12 +46,14 @@ fn customize_and_boot(name: &str, firmware: Firmware) -> Result<()> {
     let folder = tempfile::tempdir()?;
     let base = fixture::built(name)?;
     let image = folder.path().join(format!("{name}-customized.qcow2"));
-    customize(folder.path(), &base, &image)?;
+    let key = KeyPair::generate(folder.path())?;
+    customize(folder.path(), &base, &image, &key)?;
 
     let expectations = EXPECTATIONS.map(str::parse).into_iter();
     let expectations: Vec<Expectation> = expectations.collect::<Result<_>>()?;
     let mut options = Options::new(&image, firmware, true)?;
     options.fsck = true;
+    options.ssh = Some(("debian".to_owned(), key));
     // The machine that runs the tests may be busy with others.
     options.limit = Duration::from_secs(600);
     options.checks = Expectation::checks(&expectations);
@@ -69,14 +71,17 @@ fn customize_and_boot(name: &str, firmware: Firmware) -> Result<()> {
     Ok(())
 }
 
-fn customize(folder: &Path, base: &Path, output: &Path) -> Result<()> {
+fn customize(folder: &Path, base: &Path, output: &Path, key: &KeyPair) -> Result<()> {
     let recipe = folder.join("recipe.yaml");
     fs::write(&recipe, include_str!("customized.yaml")).context("writing the recipe")?;
+    let key = format!("key={}", key.public);
     let arguments = [
         "customize".as_ref(),
         base,
         "--recipe".as_ref(),
         &recipe,
+        "--set".as_ref(),
+        key.as_ref(),
         "-o".as_ref(),
         output,
     ];

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub struct StepError {
     step: &'static str,
+    /// The option of the command line that asked for it.
+    flag: Option<&'static str>,
     /// The recipe's entry.
     pub origin: Option<Box<Origin>>,
     /// The guest path it was about.
@@ -58,15 +60,16 @@ pub enum StepFailure {
 
 impl fmt::Display for StepError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.origin {
-            Some(origin) => write!(
+        match (&self.origin, self.flag) {
+            (_, Some(flag)) => write!(f, "cannot do what --{flag} asks for")?,
+            (Some(origin), _) => write!(
                 f,
                 "{}:{}: cannot apply {}",
                 origin.file.display(),
                 origin.line,
                 origin.key
             )?,
-            None => write!(f, "cannot apply the step {}", self.step)?,
+            (None, None) => write!(f, "cannot apply the step {}", self.step)?,
         }
         match &self.path {
             Some(path) => write!(f, " ({path})"),
@@ -85,6 +88,12 @@ impl StepError {
     /// The same error, about this path.
     pub(super) fn about(self, path: Option<GuestPath>) -> Self {
         Self { path, ..self }
+    }
+
+    /// The same error, of a step that an option of the command line asked for.
+    pub(super) fn of_flag(self, flag: &'static str) -> Self {
+        let flag = Some(flag);
+        Self { flag, ..self }
     }
 
     /// The step's name.
@@ -124,6 +133,7 @@ impl StepFailure {
     pub(super) fn at(self, step: &'static str, origin: Option<&Origin>) -> StepError {
         StepError {
             step,
+            flag: None,
             origin: origin.cloned().map(Box::new),
             path: None,
             cause: Box::new(self),

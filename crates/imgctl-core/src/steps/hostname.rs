@@ -1,19 +1,34 @@
 //! `hostname`: /etc/hostname, and on Debian's relatives the name's line in /etc/hosts.
 
-use super::{Heading, Outcome, Step, StepError, StepSpec, fixed};
+use super::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
+use super::{Outcome, Step, StepError, StepSpec, fixed};
 use crate::guest::{Guest, MAX_TEXT_BYTES, NewMetadata, OsFamily, OsRelease};
 use imgctl_recipe::{Plan, Sourced};
 use imgctl_vfs::GuestPath;
+use serde_json::json;
 
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "hostname",
-    heading: Heading::Hostname,
+    section: "hostname",
     help: "set the name of the machine",
     build: |plan: &Plan| {
         let name = plan.hostname.clone()?;
         Some(Box::new(Hostname { name }))
     },
 };
+
+pub(super) const FLAGS: &[FlagSpec] = &[FlagSpec {
+    name: "hostname",
+    value: "NAME",
+    group: FlagGroup::Identity,
+    help: "Set the name of the machine",
+    example: "node1",
+    recipe: "hostname",
+    peer: Peer::Better(
+        "Debian's /etc/hosts gets the name even where no old one was in it; no guest is left out for its os-release",
+    ),
+    deed: FlagDeed::Recipe(|name| Ok(json!({ "hostname": name }))),
+}];
 
 #[derive(Debug)]
 struct Hostname {

@@ -2,6 +2,7 @@
 
 mod error;
 mod files;
+pub mod flags;
 mod hostname;
 mod reset;
 pub(crate) mod services;
@@ -10,15 +11,17 @@ mod ssh_authorized_keys;
 pub use error::{StepError, StepFailure};
 
 use crate::guest::Guest;
+use flags::{PlannedAction, PlannedFlag};
 use imgctl_recipe::Plan;
 use imgctl_vfs::GuestPath;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// The result of one piece of a step, before the step and the recipe's entry are named.
 pub(crate) type Outcome<T> = std::result::Result<T, StepFailure>;
 
 /// One operation on the guest, with all it needs from the plan.
-pub trait Step: Debug {
+pub trait Step: Debug + Send + Sync {
     /// Its name in [`STEPS`].
     fn name(&self) -> &'static str;
 
@@ -26,43 +29,13 @@ pub trait Step: Debug {
     fn apply(&self, guest: &mut Guest) -> Result<(), StepError>;
 }
 
-/// The recipe's section that a step belongs to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Heading {
-    /// `users`
-    Users,
-    /// `files`
-    Files,
-    /// `hostname`
-    Hostname,
-    /// `services`
-    Services,
-    /// `reset`
-    Reset,
-}
-
-impl Heading {
-    /// The recipe's key.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Files => "files",
-            Self::Hostname => "hostname",
-            Self::Services => "services",
-            Self::Reset => "reset",
-        }
-    }
-}
-
 /// A row of [`STEPS`].
 #[derive(Clone, Copy, Debug)]
 pub struct StepSpec {
     /// The step's name.
     pub name: &'static str,
-    /// The section it belongs to.
-    pub heading: Heading,
+    /// The recipe's section that asks for it: its key.
+    pub section: &'static str,
     /// One line that says what it does.
     pub help: &'static str,
     /// The step, if the plan asks for it.
@@ -88,22 +61,65 @@ pub const STEPS: &[StepSpec] = &[
     reset::dhcp_state::SPEC,
 ];
 
+/// The section whose steps come last of all.
+pub(crate) const LAST_SECTION: &str = "reset";
+
 /// Runs the steps that `plan` asks for, in the order of [`STEPS`]. `on_step` hears each step's name before it begins, and
 /// ends the run when it says `false`; whether all were run. After an error the guest is half changed and must not be
 /// committed.
 pub fn execute(plan: &Plan, guest: &mut Guest, on_step: &mut dyn FnMut(&str) -> bool) -> Result<bool, StepError> {
-    let steps = STEPS.iter().filter_map(|spec| (spec.build)(plan));
-    for step in steps {
-        if !on_step(step.name()) {
+    execute_with(plan, &[], guest, on_step)
+}
+
+/// Likewise; the options of the command line come in their own order, before what must not travel to clones is taken away.
+pub(crate) fn execute_with(
+    plan: &Plan,
+    flags: &[PlannedFlag],
+    guest: &mut Guest,
+    on_step: &mut dyn FnMut(&str) -> bool,
+) -> Result<bool, StepError> {
+    let mut run = |step: &dyn Step, guest: &mut Guest| {
+        let goes_on = on_step(step.name());
+        if goes_on {
+            guest.begin_step(step.name());
+            step.apply(guest)?;
+        }
+        Ok::<bool, StepError>(goes_on)
+    };
+    for step in steps(plan, false) {
+        if !run(&*step, guest)? {
             return Ok(false);
         }
-        guest.begin_step(step.name());
-        step.apply(guest)?;
+    }
+    for flag in flags {
+        let of_flag = |error: StepError| error.of_flag(flag.spec.name);
+        let steps = match &flag.action {
+            PlannedAction::Step(step) => vec![Arc::clone(step)],
+            PlannedAction::Plan(plan) => steps(plan, false),
+        };
+        for step in steps {
+            if !run(&*step, guest).map_err(of_flag)? {
+                return Ok(false);
+            }
+        }
+    }
+    for plan in [plan].into_iter().chain(flags.iter().filter_map(PlannedFlag::plan)) {
+        for step in steps(plan, true) {
+            if !run(&*step, guest)? {
+                return Ok(false);
+            }
+        }
     }
     Ok(true)
 }
 
-/// The steps that `plan` asks for, in the order in which they run.
+/// The steps that `plan` asks for, those of the last section or those before it.
+fn steps(plan: &Plan, is_last: bool) -> Vec<Arc<dyn Step>> {
+    let specs = STEPS.iter().filter(|spec| (spec.section == LAST_SECTION) == is_last);
+    specs.filter_map(|spec| (spec.build)(plan)).map(Arc::from).collect()
+}
+
+/// Of the steps that `plan` asks for, the rows of the table, in the order in which they run.
 pub fn planned(plan: &Plan) -> impl Iterator<Item = &'static StepSpec> {
     STEPS.iter().filter(|spec| (spec.build)(plan).is_some())
 }

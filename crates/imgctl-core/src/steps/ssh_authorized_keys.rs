@@ -1,13 +1,13 @@
 //! `users`: public keys that may log in.
 
-use super::{Heading, Outcome, Step, StepError, StepFailure, StepSpec};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::{Account, Accounts, Guest, MAX_TEXT_BYTES, NewMetadata};
 use imgctl_recipe::{Plan, Sourced, User};
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath, MetadataChange};
 
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "ssh-authorized-keys",
-    heading: Heading::Users,
+    section: "users",
     help: "authorize public keys of existing users",
     build: |plan: &Plan| {
         let users = plan

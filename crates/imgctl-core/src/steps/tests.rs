@@ -132,7 +132,7 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), STEPS.len());
-    let headings: Vec<&str> = STEPS.iter().map(|spec| spec.heading.key()).collect();
+    let headings: Vec<&str> = STEPS.iter().map(|spec| spec.section).collect();
     let mut unique = headings.clone();
     unique.dedup();
     assert_eq!(unique, ["users", "files", "hostname", "services", "reset"]);

@@ -2,4 +2,5 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod operations;
 mod systemctl;

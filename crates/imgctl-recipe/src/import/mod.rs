@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use cloud_config::{CloudConfigOptions, from_cloud_config};
-pub use virt_customize::from_virt_customize;
+pub use virt_customize::{CommandLine, command_lines, from_virt_customize};
 
 use crate::{Finding, HostFileError};
 

@@ -35,6 +35,7 @@ pub fn with_debian_kernel<T>(
     image.create_overlay(&overlay)?;
     let ours = disks.iter().map(|disk| (disk.to_path_buf(), "raw"));
     let machine = Machine {
+        ssh_port: None,
         folder: folder.path(),
         disks: [(overlay, "qcow2")]
             .into_iter()

@@ -91,6 +91,8 @@ pub(crate) struct Machine<'parts> {
     /// The disks: the first is booted. The machine writes to them.
     pub(crate) disks: Vec<(PathBuf, &'static str)>,
     pub(crate) start: Start<'parts>,
+    /// The port of this computer that leads to the machine's SSH server.
+    pub(crate) ssh_port: Option<u16>,
     pub(crate) log: &'parts Path,
     pub(crate) limit: Duration,
 }
@@ -129,12 +131,13 @@ impl Machine<'_> {
             "chardev:console",
             "-device",
             "virtio-rng-pci",
-            // The guest gets an address but reaches nothing.
-            "-netdev",
-            "user,id=net,restrict=on",
             "-device",
             "virtio-net-pci,netdev=net,romfile=",
         ]);
+        let forwarded = self.ssh_port.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:22"));
+        // The guest gets an address but reaches nothing.
+        let network = format!("user,id=net,restrict=on{}", forwarded.unwrap_or_default());
+        command.args(["-netdev", &network]);
         command
             .arg("-qmp")
             .arg(joined("unix:", &self.socket(), ",server=on,wait=off"));

@@ -11,6 +11,7 @@ mod machine;
 mod plain_text;
 mod seed;
 mod shell;
+mod ssh;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -27,6 +28,7 @@ pub use expectation::{Expectation, NAMES as EXPECTATION_NAMES, judge};
 pub use machine::{Firmware, ovmf};
 pub use seed::{HOSTNAME as SEED_HOSTNAME, credentials as seed_credentials};
 pub use shell::{Answer, Credentials, Shell};
+pub use ssh::KeyPair;
 
 use disk::Disk;
 use machine::{Machine, Start};
@@ -34,7 +36,12 @@ use machine::{Machine, Start};
 use crate::oracle;
 
 /// Programs that boots need besides [`oracle::PROGRAMS`], and the Debian package that has each. OVMF is [`ovmf`].
-pub const PROGRAMS: &[(&str, &str)] = &[("qemu-system-x86_64", "qemu-system-x86"), ("setpriv", "util-linux")];
+pub const PROGRAMS: &[(&str, &str)] = &[
+    ("qemu-system-x86_64", "qemu-system-x86"),
+    ("setpriv", "util-linux"),
+    ("ssh", "openssh-client"),
+    ("ssh-keygen", "openssh-client"),
+];
 
 /// The usual time limit of one boot.
 pub const LIMIT: Duration = Duration::from_secs(240);
@@ -55,9 +62,11 @@ pub struct Options {
     pub firmware: Firmware,
     /// Whether a `NoCloud` seed is attached, which makes a user and gives a hostname.
     pub seed: bool,
-    /// A password of root that the image has, for boots without a seed. Without one, the boot is judged by its login
-    /// prompt and by its disk after a shutdown.
+    /// A password of root that the image has. Without one and without a seed, the boot is judged by its login prompt and by
+    /// its disk after a shutdown.
     pub root_password: Option<String>,
+    /// A user of the image, and a key that must be accepted for it over the network.
+    pub ssh: Option<(String, KeyPair)>,
     /// Commands to run.
     pub checks: Vec<Check>,
     /// Whether the system is started again afterwards: checks must hold again and the identity must stay.
@@ -85,6 +94,7 @@ impl Options {
             firmware,
             seed,
             root_password: None,
+            ssh: None,
             checks: Vec::new(),
             reboot: false,
             fsck: false,
@@ -193,8 +203,10 @@ impl BootImage {
         if options.seed {
             disks.push((seed::write(folder.path())?, "raw"));
         }
+        let ssh_port = options.ssh.as_ref().map(|_| ssh::free_port()).transpose()?;
         let machine = Machine {
             folder: folder.path(),
+            ssh_port,
             disks,
             start: match options.firmware {
                 Firmware::Bios => Start::Bios,
@@ -228,11 +240,16 @@ fn run(machine: &Machine<'_>, options: &Options, overlay: &Path, report: &mut Re
         user: "root".to_owned(),
         password: password.clone(),
     });
-    let credentials = if options.seed { Some(seed::credentials()) } else { root };
+    let credentials = root.or_else(|| options.seed.then(seed::credentials));
     if let Some(credentials) = &credentials {
         visit(&mut console, credentials, options, report)?;
+        if let (Some((user, key)), Some(port)) = (&options.ssh, machine.ssh_port)
+            && let Err(error) = key.log_in(user, port)
+        {
+            report.faults.push(format!("{error:#}"));
+        }
     } else {
-        if !options.checks.is_empty() || options.reboot {
+        if !options.checks.is_empty() || options.reboot || options.ssh.is_some() {
             bail!("nobody can log in to run commands: boot with a seed, or give root's password");
         }
         // What the first boot still does in the background, it may finish.

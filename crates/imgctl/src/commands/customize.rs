@@ -1,5 +1,6 @@
 //! `imgctl customize`: arguments and recipe to options, a run, and what is told of it.
 
+use super::flags::FlagArgs;
 use super::output::FormArgs;
 use super::{InputArgs, VariableArgs, changes, summary};
 use crate::command_error::{CommandError, CommandResult};
@@ -21,6 +22,10 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
+  imgctl customize base.qcow2 -o node.qcow2 --hostname node1 --mask-unit ctrl-alt-del.target
+
+Options that change the guest are orders in virt-customize's words, done in their order after the recipe and before its \
+`reset`. `imgctl steps` lists them, and so does --help.
 
 Standard output carries only what is asked for: the changes of a dry run, or the receipt with --json. The summary and \
 warnings go to standard error.
@@ -71,6 +76,8 @@ pub(super) struct RunArgs {
     scratch: Option<PathBuf>,
     #[command(flatten)]
     variables: VariableArgs,
+    #[command(flatten)]
+    flags: FlagArgs,
 }
 
 #[derive(Args, Debug)]
@@ -172,6 +179,7 @@ impl RunArgs {
             base,
             input: input.options(),
             recipe,
+            flags: self.flags.read()?,
             digest_base: true,
             output,
             wipe_free: false,

@@ -7,6 +7,7 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod customize;
+pub(crate) mod flags;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
@@ -15,6 +16,7 @@ pub(crate) mod man_pages;
 mod output;
 pub(crate) mod plan;
 pub(crate) mod recipe;
+pub(crate) mod steps;
 mod summary;
 pub(crate) mod verify;
 

@@ -40,6 +40,7 @@ Commands:
   info         Show an image's format, size, allocation, snapshots and features
   check        Check the tables and refcounts of a qcow2 image
   verify       Check an image against a recipe's `expect` and `verify`
+  steps        List every operation: the steps of a recipe, and the options that change a guest
   recipe       Work with recipes
   completions  Print the completions of a shell
   help         Print this message or the help of the given subcommand(s)
@@ -101,6 +102,7 @@ Commands:
   info         Show an image's format, size, allocation, snapshots and features
   check        Check the tables and refcounts of a qcow2 image
   verify       Check an image against a recipe's `expect` and `verify`
+  steps        List every operation: the steps of a recipe, and the options that change a guest
   recipe       Work with recipes
   completions  Print the completions of a shell
   help         Print this message or the help of the given subcommand(s)
@@ -190,6 +192,10 @@ Examples:
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.raw --format raw
   imgctl customize base.qcow2 --recipe golden.yaml -o golden.qcow2 --compress zstd:9 --force
   imgctl customize base.qcow2 -o smaller.qcow2 --wipe-free    # only repack
+  imgctl customize base.qcow2 -o node.qcow2 --hostname node1 --mask-unit ctrl-alt-del.target
+
+Options that change the guest are orders in virt-customize's words, done in their order after the
+recipe and before its `reset`. `imgctl steps` lists them, and so does --help.
 
 Standard output carries only what is asked for: the changes of a dry run, or the receipt with
 --json. The summary and warnings go to standard error.

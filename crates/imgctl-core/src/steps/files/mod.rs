@@ -1,6 +1,6 @@
 //! `files`: contents, directories, links and single lines.
 
-use super::{Heading, Outcome, Step, StepError, StepFailure, StepSpec};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::{Accounts, Guest, MAX_TEXT_BYTES, NewMetadata};
 use imgctl_recipe::{Content, FileAction, FileEntry, LinePattern, Plan, Principal, Sourced};
 use imgctl_vfs::{GuestPath, MetadataChange};
@@ -10,7 +10,7 @@ use std::path::Path;
 
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "files",
-    heading: Heading::Files,
+    section: "files",
     help: "put files, directories, links and lines in place, and remove what should not be there",
     build: |plan: &Plan| {
         let entries = plan.files.clone();

@@ -3,14 +3,14 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::{Guest, MAX_TEXT_BYTES};
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 use imgctl_vfs::GuestPath;
 use std::collections::BTreeSet;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "cloud-init",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove cloud-init's state, seed and logs, so that it starts anew",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::CloudInit, run),
 };

@@ -3,12 +3,12 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "dhcp-state",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove DHCP leases, NetworkManager's keys and fixed names of network cards",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::DhcpState, run),
 };

@@ -3,13 +3,13 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 use imgctl_vfs::{FileKind, GuestPath};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "logs",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove log files and the journal; folders stay, and the records of logins are emptied",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::Logs, run),
 };

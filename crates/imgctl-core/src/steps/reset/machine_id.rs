@@ -1,13 +1,13 @@
 //! `machine_id`: an identity of its own for every clone.
 
 use crate::guest::{Guest, NewMetadata};
-use crate::steps::{Heading, Outcome, Step, StepError, StepSpec, fixed};
+use crate::steps::{Outcome, Step, StepError, StepSpec, fixed};
 use imgctl_recipe::{MachineId, Origin, Plan};
 use imgctl_vfs::FileKind;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "machine-id",
-    heading: Heading::Reset,
+    section: "reset",
     help: "empty /etc/machine-id, or mark it uninitialized, so that each clone gets its own",
     build: |plan: &Plan| {
         let reset = plan.reset.as_ref()?;

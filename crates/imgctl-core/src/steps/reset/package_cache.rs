@@ -3,13 +3,13 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 use imgctl_vfs::FileKind;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "package-cache",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove downloaded packages and package lists",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::PackageCache, run),
 };

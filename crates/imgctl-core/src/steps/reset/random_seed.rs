@@ -3,12 +3,12 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec};
+use crate::steps::{Outcome, StepSpec};
 use imgctl_recipe::{Plan, ResetOperation};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "random-seed",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove stored random seeds and the credential secret",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::RandomSeed, run),
 };

@@ -3,13 +3,13 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec};
+use crate::steps::{Outcome, StepSpec};
 use imgctl_recipe::{Plan, ResetOperation};
 use imgctl_vfs::GuestPath;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "shell-history",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove the histories of shells and other programs in every home directory",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::ShellHistory, run),
 };

@@ -4,12 +4,12 @@ use super::Operation;
 use super::cloud_init::CloudConfig;
 use crate::guest::{Guest, MAX_TEXT_BYTES, NewMetadata};
 use crate::steps::services::{assignments, enable_unit, links_to, unit_texts};
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "ssh-hostkeys",
-    heading: Heading::Reset,
+    section: "reset",
     help: "remove the SSH host keys and make sure that each clone makes its own",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::SshHostkeys, run),
 };

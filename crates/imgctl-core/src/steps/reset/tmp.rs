@@ -3,12 +3,12 @@
 use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Heading, Outcome, StepSpec, fixed};
+use crate::steps::{Outcome, StepSpec, fixed};
 use imgctl_recipe::{Plan, ResetOperation};
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     name: "tmp",
-    heading: Heading::Reset,
+    section: "reset",
     help: "empty /tmp and /var/tmp",
     build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::Tmp, run),
 };

@@ -11,33 +11,71 @@ mod tests;
 mod unit_file;
 mod unit_name;
 
-use super::{Heading, Outcome, Step, StepError, StepFailure, StepSpec};
+use super::flags::{FlagDeed, FlagError, FlagGroup, FlagSpec, Peer};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::Guest;
 use imgctl_recipe::{Plan, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
+use serde_json::{Value, json};
 pub(crate) use state::{UnitState, unit_state};
 use unit_name::UnitName;
 
 pub(super) const DISABLE: StepSpec = StepSpec {
     name: "disable-services",
-    heading: Heading::Services,
+    section: "services",
     help: "keep units from starting at boot",
     build: |plan: &Plan| build(&DISABLE, disable::disable, &plan.services.disable),
 };
 
 pub(super) const ENABLE: StepSpec = StepSpec {
     name: "enable-services",
-    heading: Heading::Services,
+    section: "services",
     help: "make units start at boot",
     build: |plan: &Plan| build(&ENABLE, enable::enable, &plan.services.enable),
 };
 
 pub(super) const MASK: StepSpec = StepSpec {
     name: "mask-services",
-    heading: Heading::Services,
+    section: "services",
     help: "make it impossible to start units",
     build: |plan: &Plan| build(&MASK, mask::mask, &plan.services.mask),
 };
+
+pub(super) const FLAGS: &[FlagSpec] = &[
+    flag("enable-unit", "Make a unit start at boot", "services.enable", |unit| {
+        Ok(json!({ "services": { "enable": [unit] } }))
+    }),
+    flag(
+        "disable-unit",
+        "Keep a unit from starting at boot",
+        "services.disable",
+        |unit| Ok(json!({ "services": { "disable": [unit] } })),
+    ),
+    flag(
+        "mask-unit",
+        "Make it impossible to start a unit",
+        "services.mask",
+        |unit| Ok(json!({ "services": { "mask": [unit] } })),
+    ),
+];
+
+const fn flag(
+    name: &'static str,
+    help: &'static str,
+    recipe: &'static str,
+    sections: fn(&str) -> Result<Value, FlagError>,
+) -> FlagSpec {
+    FlagSpec {
+        name,
+        value: "UNIT",
+        group: FlagGroup::Services,
+        help,
+        example: "fstrim.timer",
+        recipe,
+        peer: Peer::Ours,
+        deed: FlagDeed::Recipe(sections),
+    }
+}
 
 type Edit = fn(&mut Guest, &str) -> Outcome<()>;
 

@@ -1,12 +1,14 @@
 //! virt-customize's command line as a recipe (options of virt-customize 1.48 to 1.57, virt-customize(1)).
 
 mod accounts;
+mod command_lines;
 mod files;
 mod options;
 mod order;
 
 use std::path::{Path, PathBuf};
 
+pub use command_lines::{CommandLine, command_lines};
 use options::{ARGUMENT_FREE, GENERAL, WITH_VALUE};
 
 use super::commands::{self, Taken};
@@ -120,8 +122,7 @@ fn unknown(argument: &str) -> ImportError {
     ImportError::Usage(format!("virt-customize has no option {argument}"))
 }
 
-/// A file of commands: a name and, after a space, its argument in each line; a backslash at the end joins the next line
-/// with a line break.
+/// The operations of a file of commands.
 fn read_commands(name: &str, host: &dyn ImportHost, operations: &mut Vec<Operation>) -> Result<(), ImportError> {
     let path = PathBuf::from(name);
     let failed = |reason| ImportError::File {
@@ -130,35 +131,15 @@ fn read_commands(name: &str, host: &dyn ImportHost, operations: &mut Vec<Operati
     };
     let bytes = host.read_file(&path, MAX_IMPORT_BYTES).map_err(failed)?;
     let text = String::from_utf8(bytes).map_err(|_| failed(HostFileError::Other("it is not UTF-8 text".to_owned())))?;
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let line = line.trim_start();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let mut whole = line.to_owned();
-        while let Some(joined) = whole.strip_suffix('\\') {
-            let Some(next) = lines.next() else {
-                whole = joined.to_owned();
-                break;
-            };
-            whole = format!("{joined}\n{next}");
-        }
-        let (name, value) = match whole.split_once([' ', '\n']) {
-            Some((name, value)) => (name, value),
-            None => (whole.as_str(), ""),
-        };
-        let is_known = WITH_VALUE.contains(&name) || ARGUMENT_FREE.contains(&name);
+    for CommandLine { name, value, .. } in command_lines(&text) {
+        let is_known = WITH_VALUE.contains(&name.as_str()) || ARGUMENT_FREE.contains(&name.as_str());
         if !is_known || name == "commands-from-file" {
             return Err(ImportError::Usage(format!(
                 "{} has a line that is no command: {name}",
                 path.display()
             )));
         }
-        operations.push(Operation {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        });
+        operations.push(Operation { name, value });
         if operations.len() > MAX_OPERATIONS {
             return Err(ImportError::TooLarge);
         }
