@@ -7,6 +7,7 @@ mod error;
 mod facts;
 mod fstab;
 mod glob;
+mod kept;
 mod os_release;
 mod snapshot;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub struct Guest {
     warnings: Vec<Warning>,
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
+    kept: kept::Kept,
 }
 
 impl Guest {
@@ -57,6 +59,7 @@ impl Guest {
             log: ChangeLog::default(),
             warnings: Vec::new(),
             reported: BTreeSet::new(),
+            kept: kept::Kept::default(),
         }
     }
 
@@ -81,6 +84,7 @@ impl Guest {
     /// What is changed from now on counts as changed by this step.
     pub fn begin_step(&mut self, name: &'static str) {
         self.log.begin_step(name);
+        self.kept.begin_step();
     }
 
     /// What the user should know, in the order in which it was found.

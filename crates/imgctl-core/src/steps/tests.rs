@@ -3,7 +3,8 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, MachineId, Origin, Reset, ResetOperation, ResetProfile, Sourced, User,
+    Content, FileAction, FileEntry, MachineId, Origin, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile, Sourced,
+    User,
 };
 use std::error::Error as _;
 
@@ -50,7 +51,11 @@ fn whole_plan() -> Plan {
             Reset {
                 profile: ResetProfile::Golden,
                 machine_id: MachineId::Empty,
-                operations: vec![(ResetOperation::Tmp, false)],
+                operations: RESET_OPERATIONS
+                    .iter()
+                    .filter(|operation| operation.refused.is_empty() && operation.name != "tmp")
+                    .collect(),
+                ..Reset::default()
             },
             "reset",
         )),
@@ -88,7 +93,7 @@ fn a_whole_plan_runs_in_the_tables_order_and_is_at_rest_after() {
     });
     assert!(run.unwrap());
     let mut expected: Vec<&str> = STEPS.iter().map(|spec| spec.name).collect();
-    expected.retain(|name| *name != "tmp");
+    expected.retain(|name| !["tmp", "trusted-authorities", "repositories"].contains(name));
     assert_eq!(started, expected);
     assert_eq!(guest.warnings().len(), 2, "disabling and masking what is not there");
     assert_eq!(changes(&guest), difference(&before, &listing(guest.tree())));
@@ -135,11 +140,10 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     let headings: Vec<&str> = STEPS.iter().map(|spec| spec.section).collect();
     let mut unique = headings.clone();
     unique.dedup();
-    assert_eq!(unique, ["users", "files", "hostname", "services", "reset"]);
-    for operation in ResetOperation::ALL {
-        let name = operation.key().replace('_', "-");
-        assert!(STEPS.iter().any(|spec| spec.name == name), "{name} has no step");
-    }
+    assert_eq!(
+        unique,
+        ["trust", "packages", "users", "files", "hostname", "services", "reset"]
+    );
     for spec in STEPS {
         assert!((spec.build)(&Plan::default()).is_none(), "{} runs unasked", spec.name);
     }
@@ -150,7 +154,8 @@ fn a_profile_of_none_runs_what_is_named() {
     let reset = Reset {
         profile: ResetProfile::None,
         machine_id: MachineId::Keep,
-        operations: vec![(ResetOperation::Logs, true)],
+        operations: ResetOperation::find("logs").into_iter().collect(),
+        ..Reset::default()
     };
     let plan = Plan {
         reset: Some(sourced(reset, "reset")),

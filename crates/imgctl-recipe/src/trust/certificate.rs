@@ -171,8 +171,11 @@ fn has_authority(extensions: &Element<'_>) -> Option<bool> {
     Some(false)
 }
 
-/// Every attribute of a name, as OID and value.
-fn attributes<'b>(name: &Element<'b>) -> Option<Vec<Vec<(&'b [u8], Element<'b>)>>> {
+/// An attribute of a name: OID and value.
+type Attribute<'b> = (&'b [u8], Element<'b>);
+
+/// Every attribute of a name, in the sets that they stand in.
+fn attributes<'b>(name: &Element<'b>) -> Option<Vec<Vec<Attribute<'b>>>> {
     let mut sets = Vec::new();
     let mut list = name.inner();
     while !list.0.is_empty() {

@@ -125,7 +125,14 @@ pub enum FlagDeed {
 pub struct FlagSettings {}
 
 /// Every option, by subject.
-pub const FLAGS: &[&[FlagSpec]] = &[super::hostname::FLAGS, super::services::FLAGS, compatibility::FLAGS];
+pub const FLAGS: &[&[FlagSpec]] = &[
+    super::hostname::FLAGS,
+    super::services::FLAGS,
+    super::trust::FLAGS,
+    super::repositories::FLAGS,
+    super::reset::FLAGS,
+    compatibility::FLAGS,
+];
 
 /// Every option, in the order of help.
 pub fn flags() -> impl Iterator<Item = &'static FlagSpec> {
