@@ -14,7 +14,7 @@ mod tests;
 pub use argument::{FlagArgument, FlagHost};
 pub use error::FlagError;
 pub use reference::operations_reference;
-pub use run::{Flag, parse};
+pub use run::{Flag, of_sections, parse};
 pub(crate) use run::{PlannedAction, PlannedFlag, planned};
 
 use super::Step;

@@ -82,7 +82,7 @@ fn what(row: &ResetRow) -> String {
         Removal::Contents(folders) => format!("everything in {}", listed(folders)),
         Removal::Truncate(globs) => format!("the content of {}", listed(globs)),
         Removal::Run(words, _) => (*words).to_owned(),
-        Removal::FilesBelow { folders, but } if but.is_empty() => format!("files below {}", listed(folders)),
+        Removal::FilesBelow { folders, but: [] } => format!("files below {}", listed(folders)),
         Removal::FilesBelow { folders, but } => format!("files below {} but {}", listed(folders), listed(but)),
     });
     let text = parts.collect::<Vec<_>>().join("; ");
