@@ -2,7 +2,7 @@
 
 use crate::disk::{Assembly, Disk, MountPoint, assemble, mount_records};
 use crate::event::OnEvent;
-use crate::guest::{Change, Guest, facts, plan_for};
+use crate::guest::{Change, Guest, Notice, facts, plan_for};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
@@ -81,6 +81,7 @@ struct Baked {
     changes: Vec<Change>,
     verified_by: Vec<VerifierRecord>,
     checks: Vec<CheckRecord>,
+    notices: Vec<Notice>,
 }
 
 impl<'a> Run<'a> {
@@ -115,6 +116,7 @@ impl<'a> Run<'a> {
         self.apply(&plan, &flags, &mut guest)?;
 
         self.stages.begin(Stage::Commit)?;
+        let notices = guest.take_notices();
         let (tree, log, warnings) = guest.into_parts();
         for warning in warnings {
             self.stages.warn(warning.message);
@@ -151,6 +153,7 @@ impl<'a> Run<'a> {
             changes,
             verified_by,
             checks,
+            notices,
         })
     }
 
@@ -250,6 +253,10 @@ impl<'a> Run<'a> {
                 Some(digested.publish()?)
             }
         };
+        if output.is_some() {
+            let notices = baked.notices.into_iter().map(Event::Notice);
+            notices.for_each(self.on_event);
+        }
         let (warnings, stages) = self.stages.finish();
         Ok(Receipt {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),

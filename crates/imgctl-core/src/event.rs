@@ -1,5 +1,6 @@
 //! What a run tells while it goes on. Only the command line draws it.
 
+use crate::guest::Notice;
 use std::fmt;
 
 /// A part of a run, in the order of the walk.
@@ -66,6 +67,8 @@ pub enum Event {
     },
     /// Something people should know, though the run goes on. The receipt repeats it.
     Warning(String),
+    /// Something only the user may see, like a password that was made up. No receipt has it.
+    Notice(Notice),
 }
 
 /// Where events go.

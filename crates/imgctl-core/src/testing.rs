@@ -179,6 +179,11 @@ pub(crate) fn edited(guest: &mut Guest, edit: impl FnOnce(&mut Guest)) -> Vec<St
     changes
 }
 
+/// The same guest, with nothing in its log.
+pub(crate) fn again(guest: Guest) -> Guest {
+    Guest::new(guest.into_parts().0, NOW)
+}
+
 /// The content of a file as text; `-` when it is missing.
 pub(crate) fn text(guest: &Guest, name: &str) -> String {
     let content = guest.read(&path(name), 1 << 20).unwrap();

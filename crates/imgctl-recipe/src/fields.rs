@@ -31,6 +31,17 @@ pub(crate) enum Value<'n> {
     Invalid,
 }
 
+impl<'n> Checked<'n> {
+    /// The string, or the strings of a list.
+    pub(crate) fn texts(&self) -> Vec<(&'n str, &Place)> {
+        match &self.value {
+            Value::Text(text) | Value::Secret(text) => vec![(*text, &self.place)],
+            Value::List(items) => items.iter().flat_map(Self::texts).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Checked<'_> {
     fn later<'s>(&'s self, places: &mut Vec<&'s Place>) {
         match &self.value {
@@ -150,6 +161,17 @@ impl<'n> Fields<'n> {
                 value: Value::Table(fields),
             } => Some((fields, place)),
             _ => None,
+        }
+    }
+
+    /// The entries of a mapping with names of the recipe's own; none without the key.
+    pub(crate) fn map(&self, key: &str) -> &[(&'n str, Checked<'n>)] {
+        match self.get(key) {
+            Some(Checked {
+                value: Value::Map(entries),
+                ..
+            }) => entries,
+            _ => &[],
         }
     }
 

@@ -60,7 +60,7 @@ impl fmt::Display for Severity {
 #[derive(Clone, Debug)]
 pub(crate) struct Complaint {
     severity: Severity,
-    message: String,
+    pub(crate) message: String,
     hint: Option<String>,
 }
 

@@ -147,6 +147,22 @@ pub fn read(source: RecipeSource<'_>, settings: &Settings, host: &dyn Host) -> O
     }
 }
 
+/// What is wrong with a line of authorized_keys, in words.
+#[must_use]
+pub fn ssh_key_problem(line: &str) -> Option<String> {
+    problem(&kinds::SSH_KEY, line)
+}
+
+/// Why a rule of sudoers without the user's name is refused, in words.
+#[must_use]
+pub fn sudo_rule_problem(rule: &str) -> Option<String> {
+    problem(&kinds::SUDO_RULE, rule)
+}
+
+fn problem(kind: &kinds::TextKind, text: &str) -> Option<String> {
+    (kind.check)(text).err().map(|complaint| complaint.message)
+}
+
 fn read_checked(findings: &mut Findings, scope: &mut Scope, settings: &Settings, host: &dyn Host) -> Option<Inner> {
     let files = LocalFiles::asking(host);
     let nothing = Scope::default();

@@ -13,7 +13,7 @@ mod snapshot;
 #[cfg(test)]
 mod tests;
 
-pub use accounts::{Account, Accounts, Group};
+pub use accounts::{Account, AccountFile, Accounts, ColonFile, Database, Group};
 pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
@@ -37,6 +37,16 @@ pub struct Warning {
     pub message: String,
 }
 
+/// Something that the user must be told and nothing may keep, like a password that was made up. Its `Debug` shows nothing.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Notice(pub String);
+
+impl std::fmt::Debug for Notice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notice(…)")
+    }
+}
+
 /// The guest's filesystems as one tree. All paths are resolved inside it, and every edit is logged before it is made.
 #[derive(Debug)]
 pub struct Guest {
@@ -44,6 +54,8 @@ pub struct Guest {
     now: Timestamp,
     log: ChangeLog,
     warnings: Vec<Warning>,
+    /// What only the user may see.
+    notices: Vec<Notice>,
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
     kept: kept::Kept,
@@ -58,6 +70,7 @@ impl Guest {
             now,
             log: ChangeLog::default(),
             warnings: Vec::new(),
+            notices: Vec::new(),
             reported: BTreeSet::new(),
             kept: kept::Kept::default(),
         }
@@ -99,6 +112,16 @@ impl Guest {
         if self.warnings.iter().all(|warning| warning.message != message) {
             self.warnings.push(Warning { message });
         }
+    }
+
+    /// Has the user told something that goes into no receipt and no log, once the run has succeeded.
+    pub fn announce(&mut self, text: String) {
+        self.notices.push(Notice(text));
+    }
+
+    /// What is to be announced.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
 
     /// Gives the tree back, to be committed, with the log and the warnings.

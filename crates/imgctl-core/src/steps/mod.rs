@@ -1,5 +1,6 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
+mod accounts;
 mod error;
 mod files;
 pub mod flags;
@@ -53,9 +54,15 @@ pub const STEPS: &[StepSpec] = &joined::<{ FIRST.len() + reset::SPECS.len() }>(F
 const FIRST: &[StepSpec] = &[
     trust::SPEC,
     repositories::SPEC,
+    accounts::group::SPEC,
+    accounts::user::SPEC,
+    accounts::group::MEMBERS,
+    accounts::password::SPEC,
+    accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    accounts::sshd::SPEC,
     services::DISABLE,
     services::ENABLE,
     services::MASK,

@@ -8,7 +8,7 @@ use imgctl_vfs::{EscapedBytes, FileKind, GuestPath, MetadataChange};
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "ssh-authorized-keys",
     section: "users",
-    help: "authorize public keys of existing users",
+    help: "authorize public keys of users",
     build: |plan: &Plan| {
         let users = plan
             .users
@@ -37,7 +37,8 @@ impl Step for SshAuthorizedKeys {
     }
 }
 
-fn authorize(guest: &mut Guest, user: &User) -> Outcome<()> {
+/// Lets a user's keys log in.
+pub(super) fn authorize(guest: &mut Guest, user: &User) -> Outcome<()> {
     let accounts = Accounts::read(guest)?;
     let Some(account) = accounts.user(&user.name) else {
         let known = accounts.users.iter().map(|user| user.name.as_slice());
@@ -202,6 +203,7 @@ mod tests {
         User {
             name: name.to_owned(),
             ssh_authorized_keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            ..User::default()
         }
     }
 

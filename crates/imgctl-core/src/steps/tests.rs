@@ -3,8 +3,8 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, MachineId, Origin, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile, Sourced,
-    User,
+    Content, FileAction, FileEntry, GroupEntry, MachineId, Origin, Password, RESET_OPERATIONS, Reset, ResetOperation,
+    ResetProfile, Sourced, SshdSetting, User, UserState,
 };
 use std::error::Error as _;
 
@@ -39,8 +39,25 @@ fn whole_plan() -> Plan {
             User {
                 name: "root".to_owned(),
                 ssh_authorized_keys: vec!["ssh-ed25519 AAAA x".to_owned()],
+                ..User::default()
             },
             "users[0]",
+        )],
+        groups: vec![sourced(
+            GroupEntry {
+                name: "ops".to_owned(),
+                members: vec!["web".to_owned()],
+                ..GroupEntry::default()
+            },
+            "groups[0]",
+        )],
+        sshd: vec![sourced(
+            SshdSetting {
+                keyword: "UsePAM",
+                values: vec!["yes".to_owned()],
+                is_list: false,
+            },
+            "sshd.settings.UsePAM",
         )],
         files: vec![
             file("/etc/motd", FileAction::Content(Content::Inline("hello\n".to_owned()))),
@@ -61,15 +78,30 @@ fn whole_plan() -> Plan {
         )),
         ..Plan::default()
     };
+    let web = User {
+        name: "web".to_owned(),
+        state: UserState::Present,
+        shell: Some("/bin/sh".to_owned()),
+        groups: vec!["ops".to_owned()],
+        password: Some(Password::Hash("$y$j9T$abc$def".to_owned())),
+        sudo: vec!["ALL=ALL".to_owned()],
+        ..User::default()
+    };
+    plan.users.push(sourced(web, "users[1]"));
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
     plan
 }
 
-const ENTRIES: [&str; 12] = [
+const ENTRIES: [&str; 17] = [
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
+    "/etc/shadow 0640|root:*:1::::::\n",
+    "/etc/group|root:x:0:\n",
+    "/etc/sudoers|@includedir /etc/sudoers.d\n",
+    "/etc/ssh/sshd_config|Include /etc/ssh/sshd_config.d/*.conf\n",
+    "/bin/sh 0755|",
     "/root/",
     "/etc/hosts|127.0.0.1 localhost\n",
     "/etc/oldies|x",
@@ -112,7 +144,7 @@ fn a_run_can_be_ended_between_steps() {
     let mut seen = 0;
     let run = execute(&whole_plan(), &mut guest, &mut |_| {
         seen += 1;
-        seen < 3
+        seen < 8
     });
     assert!(!run.unwrap());
     assert_eq!(text(&guest, "/etc/motd"), "hello\n");
@@ -123,6 +155,8 @@ fn a_run_can_be_ended_between_steps() {
 fn hints_say_what_to_do() {
     let mut guest = guest(&["/etc/passwd|root:x:0:0::/root:/bin/sh\n"]);
     let mut plan = whole_plan();
+    plan.groups.clear();
+    plan.users.truncate(1);
     plan.users[0].value.name = "rot".to_owned();
     let error = execute(&plan, &mut guest, &mut |_| true).unwrap_err();
     assert_eq!(
@@ -142,7 +176,9 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     unique.dedup();
     assert_eq!(
         unique,
-        ["trust", "packages", "users", "files", "hostname", "services", "reset"]
+        [
+            "trust", "packages", "groups", "users", "groups", "users", "files", "hostname", "sshd", "services", "reset"
+        ]
     );
     for spec in STEPS {
         assert!((spec.build)(&Plan::default()).is_none(), "{} runs unasked", spec.name);

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
+mod accounts;
+mod chroot;
+mod logins;
 mod operations;
 mod systemctl;

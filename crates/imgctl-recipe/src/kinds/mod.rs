@@ -9,6 +9,8 @@ mod principal;
 mod remote;
 mod reset;
 mod ssh_key;
+mod sshd;
+mod sudo_rule;
 mod unit;
 mod words;
 
@@ -28,10 +30,12 @@ pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
 pub(crate) use remote::{CERTIFICATE, FINGERPRINT, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
 pub(crate) use reset::RESET_OPERATION;
 pub(crate) use ssh_key::{SSH_KEY, decode_base64};
+pub(crate) use sshd::{SSHD_KEYWORD, SSHD_VALUE, Takes, sshd_keyword, sshd_value};
+pub(crate) use sudo_rule::SUDO_RULE;
 pub(crate) use unit::{UNIT, full_name};
 pub(crate) use words::{
-    ARGUMENT, CONDITION, DROP_IN, ENVIRONMENT_NAME, ENVIRONMENT_VALUE, GECOS, GROUP_NAME, GROWN, LOCALE, PASSWORD,
-    PASSWORD_HASH, SCRIPT, SECRET_NAME, TIMEZONE, TITLE, VARIABLE_NAME, VARIABLE_VALUE, WORD,
+    ARGUMENT, CONDITION, DATE_OR_NEVER, DROP_IN, ENVIRONMENT_NAME, ENVIRONMENT_VALUE, GECOS, GROUP_NAME, GROWN, LOCALE,
+    PASSWORD, PASSWORD_HASH, SCRIPT, SECRET_NAME, TIMEZONE, TITLE, VARIABLE_NAME, VARIABLE_VALUE, WORD, days_from_1970,
 };
 
 /// A kind of string.

@@ -172,6 +172,52 @@ pub(crate) static PASSWORD_HASH: TextKind = TextKind {
     },
 };
 
+/// A day, or that there is none.
+pub(crate) static DATE_OR_NEVER: TextKind = TextKind {
+    title: "date or `never`",
+    what: "a date like `2027-01-31`, or `never`",
+    numbers: Numbers::Check,
+    pattern: "^(never|[0-9]{4}-[0-9]{2}-[0-9]{2})$",
+    check: |text| match text == "never" || days_from_1970(text).is_some() {
+        true => Ok(()),
+        false => Err(Complaint::error(format!("{} is not a date", quoted(text)))
+            .hint("write the year, the month and the day, like `2027-01-31`, or `never`")),
+    },
+};
+
+/// The days from 1970-01-01 to a date like `2027-01-31`; not to one before.
+pub(crate) fn days_from_1970(text: &str) -> Option<u32> {
+    let mut parts = text.split('-');
+    let mut part = |digits: usize| {
+        let part = parts.next().filter(|part| part.len() == digits)?;
+        let digits = part.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| part.parse::<u32>().ok())?
+    };
+    let (year, month, day) = (part(4)?, part(2)?, part(2)?);
+    let is_leap = |year: u32| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
+    let lengths = [
+        31,
+        if is_leap(year) { 29 } else { 28 },
+        31,
+        30,
+        31,
+        30,
+        31,
+        31,
+        30,
+        31,
+        30,
+        31,
+    ];
+    let length = *lengths.get(usize::try_from(month).ok()?.checked_sub(1)?)?;
+    if parts.next().is_some() || year < 1970 || !(1..=length).contains(&day) {
+        return None;
+    }
+    let years: u32 = (1970..year).map(|year| if is_leap(year) { 366 } else { 365 }).sum();
+    let months: u32 = lengths.iter().take(usize::try_from(month).ok()? - 1).sum();
+    Some(years + months + day - 1)
+}
+
 /// A name of the tz database.
 pub(crate) static TIMEZONE: TextKind = TextKind {
     title: "time zone",
@@ -306,6 +352,20 @@ mod tests {
         );
         holds(&GROWN, &["root", "/var"], &["/", "", "var", "/a/../b"]);
         holds(&GECOS, &["A B", ""], &["a:b", "a\n"]);
+        holds(
+            &DATE_OR_NEVER,
+            &["never", "2027-01-31", "2000-02-29", "1970-01-01"],
+            &[
+                "",
+                "2027-1-31",
+                "2100-02-29",
+                "2027-13-01",
+                "1969-12-31",
+                "2027-01-00",
+                "2027-01-01-01",
+            ],
+        );
+        assert_eq!(days_from_1970("2025-06-15"), Some(20_254));
     }
 
     #[test]

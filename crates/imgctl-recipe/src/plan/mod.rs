@@ -6,6 +6,7 @@ mod checks;
 mod reset;
 mod secret;
 mod trust;
+mod users;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ pub use reset::{MachineId, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 pub use trust::{AptArchive, Authority, Repository, RepositoryKey, RepositoryPlace};
+pub use users::*;
 
 /// A whole recipe, without findings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,10 +30,14 @@ pub struct Plan {
     pub authorities: Vec<Sourced<Authority>>,
     /// `packages.repos`, in the recipe's order.
     pub repositories: Vec<Sourced<Repository>>,
+    /// `groups`, in the recipe's order.
+    pub groups: Vec<Sourced<GroupEntry>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
     /// `reset`; `None` when the recipe has no such section.
@@ -67,15 +73,6 @@ pub struct Origin {
     pub column: usize,
     /// The path inside the document, like `files[2].mode`.
     pub key: String,
-}
-
-/// One entry of `users`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct User {
-    /// An existing user of the guest.
-    pub name: String,
-    /// Public keys that must be authorized; others stay.
-    pub ssh_authorized_keys: Vec<String>,
 }
 
 /// One entry of `files`.

@@ -1,7 +1,7 @@
 //! The recipe itself: its sections.
 
 use super::{Key, Shape, Table, ansible, disk, files, kernel, outputs, packages, reset, run, selinux, services};
-use super::{settings, source, trust, users, variables, verify};
+use super::{settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
@@ -95,6 +95,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["package", "apt", "dnf"]),
         Key::new(
+            "groups",
+            Shape::List(&Shape::Table(&users::GROUP)),
+            "[{ name: ops, gid: 2000 }]",
+            "Groups and who is in them.",
+        )
+        .default("unchanged")
+        .also(&["group"]),
+        Key::new(
             "users",
             Shape::List(&Shape::Table(&users::USER)),
             "[{ name: debian, ssh_authorized_keys: [\"ssh-ed25519 AAAA… me\"] }]",
@@ -162,6 +170,14 @@ reset: { profile: golden }
         .default("unchanged")
         .also(&["sysctls", "kernel_parameters"])
         .later(),
+        Key::new(
+            "sshd",
+            Shape::Table(&sshd::SSHD),
+            "{ password_authentication: false }",
+            "How the SSH server lets people in.",
+        )
+        .default("unchanged")
+        .also(&["ssh", "sshd_config"]),
         Key::new(
             "services",
             Shape::Table(&services::SERVICES),

@@ -19,6 +19,7 @@ mod selinux;
 mod services;
 mod settings;
 mod source;
+mod sshd;
 mod topics;
 mod trust;
 mod users;

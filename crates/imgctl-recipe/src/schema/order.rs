@@ -35,13 +35,13 @@ pub(crate) static ORDER: &[Stage] = &[
     },
     Stage {
         name: "users",
-        sections: &["users"],
-        about: "Users, so that files can belong to them.",
+        sections: &["groups", "users"],
+        about: "Groups and users, so that files can belong to them.",
     },
     Stage {
         name: "files and kernel configuration",
         sections: &[
-            "files", "hostname", "timezone", "locale", "keyboard", "kernel", "sysctl",
+            "files", "hostname", "timezone", "locale", "keyboard", "kernel", "sysctl", "sshd",
         ],
         about: "Files in the recipe's order, then settings. Then `run` hooks with `at: after-files`.",
     },

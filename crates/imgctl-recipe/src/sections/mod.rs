@@ -7,6 +7,7 @@ mod outputs;
 mod repositories;
 mod reset;
 mod services;
+mod sshd;
 mod trust;
 mod users;
 mod verify;
@@ -105,8 +106,10 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         authorities: trust::authorities(fields, &mut context),
         repositories: repositories::repositories(fields, &mut context),
+        groups: users::groups(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
+        sshd: sshd::sshd(fields, &mut context),
         services: services::services(fields, &mut context),
         reset: reset::reset(fields, &mut context),
         verify: verify::verify(fields, &mut context),

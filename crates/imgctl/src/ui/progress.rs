@@ -93,6 +93,7 @@ impl<'u> Progress<'u> {
             },
             Event::Progress { stage, done, total } => self.bytes(stage, done, total),
             Event::Warning(text) => self.bar.suspend(|| self.ui.warning(text)),
+            Event::Notice(notice) => self.bar.suspend(|| self.ui.notice(Printable(notice.0))),
             _ => {}
         }
     }

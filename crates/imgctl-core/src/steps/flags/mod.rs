@@ -122,11 +122,15 @@ pub enum FlagDeed {
 /// What options say about other options.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct FlagSettings {}
+pub struct FlagSettings {
+    /// `--password-crypto`: how passwords are hashed; `None`: as the guest does it.
+    pub(crate) password_method: Option<super::accounts::Method>,
+}
 
 /// Every option, by subject.
 pub const FLAGS: &[&[FlagSpec]] = &[
     super::hostname::FLAGS,
+    super::accounts::FLAGS,
     super::services::FLAGS,
     super::trust::FLAGS,
     super::repositories::FLAGS,

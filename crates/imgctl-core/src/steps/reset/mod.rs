@@ -25,7 +25,6 @@ pub use table::{RESET_ROWS, ResetRow};
 use super::{Outcome, Step, StepError, StepFailure};
 use crate::guest::{Guest, OsFamily, OsRelease};
 use imgctl_recipe::{Origin, Plan, RESET_OPERATIONS, Reset, ResetOperation};
-use imgctl_vfs::EscapedBytes;
 
 /// What an operation takes away, each by shell globs or names of folders.
 #[derive(Clone, Copy, Debug)]
@@ -165,8 +164,4 @@ const fn is_same(a: &[u8], b: &[u8]) -> bool {
 /// That a user named in a recipe is not there.
 fn unknown_user(accounts: &crate::guest::Accounts, name: &str) -> StepFailure {
     StepFailure::unknown("user", name, accounts.users.iter().map(|user| user.name.as_slice()))
-}
-
-fn shown(name: &[u8]) -> String {
-    EscapedBytes(name).to_string()
 }

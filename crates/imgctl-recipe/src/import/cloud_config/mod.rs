@@ -105,6 +105,7 @@ impl Importer<'_> {
                 "keyboard" => self.keyboard(node),
                 "ca_certs" | "ca-certs" => self.ca_certs(node),
                 "write_files" => self.write_files(node),
+                "groups" => self.groups(node),
                 "users" => self.users(node),
                 "user" => self.user_default(node),
                 "ssh_authorized_keys" => self.default_keys(node),

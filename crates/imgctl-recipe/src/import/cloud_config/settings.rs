@@ -2,8 +2,8 @@
 
 use super::super::yaml::{Child, Value};
 use super::Importer;
-use super::document::{Document, flag, text, texts};
-use crate::node::Node;
+use super::document::{Document, flag, items, text, texts};
+use crate::node::{Node, NodeKind};
 
 /// Sections that are left out, with the reason.
 pub(super) const REASONS: &[(&[&str], &str)] = &[
@@ -45,7 +45,7 @@ pub(super) const REASONS: &[(&[&str], &str)] = &[
     ),
     (
         &["disable_root", "disable_root_opts"],
-        "write it by `files` as /etc/ssh/sshd_config.d/10-root.conf: PermitRootLogin no",
+        "whether root logs in is written as `sshd: { permit_root_login: \"no\" }`",
     ),
     (
         &[
@@ -86,7 +86,6 @@ pub(super) const REASONS: &[(&[&str], &str)] = &[
         &["network"],
         "write the configuration of the guest's network program by `files`",
     ),
-    (&["groups"], "groups are only written as those of `users`"),
     (
         &[
             "snap",
@@ -156,27 +155,57 @@ impl Importer<'_> {
         self.draft.keyboard = Some(Child::of("keyboard", Value::Map(keys)));
     }
 
-    /// `ssh_pwauth`, in the file where cloud-init keeps it.
+    /// `ssh_pwauth`: whether passwords log in.
     pub(super) fn password_logins(&mut self, node: &Node) {
-        let word = match (flag(node), text(node)) {
-            (Some(true), _) => "yes",
-            (Some(false), _) => "no",
-            (None, Some("unchanged")) => return,
+        match (flag(node), text(node)) {
+            (Some(allowed), _) => {
+                let value = Value::Plain(allowed.to_string());
+                self.draft
+                    .sshd
+                    .push(("password_authentication", Child::of("ssh_pwauth", value)));
+            }
+            (None, Some("unchanged")) => {}
+            _ => self.draft.left_out("ssh_pwauth", "it is neither true nor false"),
+        }
+    }
+
+    /// `groups`: names, or names with their members.
+    pub(super) fn groups(&mut self, node: &Node) {
+        let entries: Vec<&Node> = match (&node.kind, items(node)) {
+            (NodeKind::Mapping(_), _) => vec![node],
+            (_, Some(items)) => items.iter().collect(),
             _ => {
-                self.draft.left_out("ssh_pwauth", "it is neither true nor false");
+                self.draft.left_out("groups", "it is not a list");
                 return;
             }
         };
-        let keys = vec![
-            ("mode", Child::part(Value::text("0600"))),
-            (
-                "content",
-                Child::part(Value::Text(format!("PasswordAuthentication {word}\n"))),
-            ),
+        for (index, entry) in entries.into_iter().enumerate() {
+            let from = format!("groups[{index}]");
+            let NodeKind::Mapping(_) = entry.kind else {
+                match text(entry) {
+                    Some(name) => self.group(&from, name, &[]),
+                    None => self.draft.left_out(from, "it is no name"),
+                }
+                continue;
+            };
+            for (name, members) in Document::new(entry).entries() {
+                match texts(members) {
+                    Some(members) => self.group(&from, name, &members),
+                    None => self
+                        .draft
+                        .left_out(format!("{from} {}", shown(name)), "its members are no names"),
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, from: &str, name: &str, members: &[&str]) {
+        let from = format!("{from} {}", shown(name));
+        let members = members.iter().map(|member| Child::part(Value::text(*member)));
+        let entry = vec![
+            ("name", Child::part(Value::text(name))),
+            ("members", Child::part(Value::List(members.collect()))),
         ];
-        self.draft
-            .file("ssh_pwauth", "/etc/ssh/sshd_config.d/50-cloud-init.conf", keys);
-        self.draft
-            .remark("ssh_pwauth", "needs an sshd that reads /etc/ssh/sshd_config.d");
+        self.draft.groups.push(Child::of(from, Value::Map(entry)));
     }
 }

@@ -72,6 +72,7 @@ impl Importer<'_> {
                 // cloud-init leaves the password locked unless it is told not to.
                 "name" | "no_user_group" => continue,
                 "lock_passwd" if flag(node) == Some(true) => continue,
+                "no_create_home" if flag(node) == Some(false) => continue,
                 "ssh_authorized_keys" | "ssh-authorized-keys" => {
                     self.user_keys(name, &part, node);
                     continue;
@@ -111,6 +112,8 @@ fn property(key: &str, node: &Node) -> Option<(&'static str, Value)> {
         "primary_group" | "primary-group" => ("group", plain(text(node)?)),
         "uid" => ("uid", Value::Plain(text(node)?.parse::<u32>().ok()?.to_string())),
         "system" => ("system", Value::Plain(flag(node)?.to_string())),
+        "no_create_home" => ("create_home", Value::Plain((!flag(node)?).to_string())),
+        "expiredate" => ("expires", plain(text(node)?)),
         "lock_passwd" => ("locked", Value::Plain(flag(node)?.to_string())),
         "passwd" | "hashed_passwd" => ("password_hash", plain(text(node)?)),
         "groups" => {
@@ -137,8 +140,9 @@ fn reason(key: &str) -> &'static str {
     match key {
         "plain_text_passwd" => PASSWORD,
         "ssh_import_id" => "it fetches keys from a service: write them into `ssh_authorized_keys`",
-        "ssh_redirect_user" | "doas" | "snapuser" | "expiredate" | "inactive" | "selinux_user" | "no_create_home"
-        | "no_log_init" => "a recipe's users have nothing like it",
+        "ssh_redirect_user" | "doas" | "snapuser" | "inactive" | "selinux_user" | "no_log_init" => {
+            "a recipe's users have nothing like it"
+        }
         _ => "it is not what cloud-init expects there, or a recipe's users have nothing like it",
     }
 }

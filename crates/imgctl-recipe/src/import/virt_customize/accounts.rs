@@ -47,11 +47,13 @@ impl Importer<'_> {
         };
         let (is_locked, selector) = match selector.split_once(':') {
             Some(("locked" | "lock", rest)) => (true, rest),
-            _ => (matches!(selector, "locked" | "lock" | "disabled" | "disable"), selector),
+            _ => (matches!(selector, "locked" | "lock"), selector),
         };
+        let yes = Child::of(from.clone(), Value::Plain("true".to_owned()));
         if is_locked {
-            let locked = Child::of(from.clone(), Value::Plain("true".to_owned()));
-            self.draft.user(user, &from).set("locked", locked);
+            self.draft.user(user, &from).set("locked", yes);
+        } else if matches!(selector, "disabled" | "disable") {
+            self.draft.user(user, &from).set("disabled", yes);
         }
         match selector.split_once(':').unwrap_or((selector, "")) {
             ("locked" | "lock" | "disabled" | "disable", _) => {}

@@ -1,5 +1,11 @@
 //! The guest's users and groups: passwd(5) and group(5).
 
+mod colon_file;
+mod database;
+
+pub use colon_file::ColonFile;
+pub use database::{AccountFile, Database};
+
 use super::{Guest, MAX_TEXT_BYTES, Result};
 use imgctl_vfs::GuestPath;
 
@@ -45,30 +51,23 @@ impl Accounts {
     /// Reads the texts of `/etc/passwd` and `/etc/group`.
     #[must_use]
     pub fn parse(passwd: &[u8], group: &[u8]) -> Self {
-        let lines = |text: &'_ [u8]| -> Vec<Vec<Vec<u8>>> {
-            let lines = text.split(|byte| *byte == b'\n');
-            let lines = lines.filter(|line| !line.starts_with(b"#"));
-            lines
-                .map(|line| line.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect())
-                .collect()
-        };
-        let user = |fields: Vec<Vec<u8>>| {
+        let user = |fields: Vec<&[u8]>| {
             Some(Account {
-                name: fields.first()?.clone(),
+                name: fields.first()?.to_vec(),
                 uid: number(fields.get(2)?)?,
                 gid: number(fields.get(3)?)?,
-                home: fields.get(5).and_then(|home| GuestPath::new(home).ok()),
+                home: fields.get(5).and_then(|home| GuestPath::new(*home).ok()),
             })
         };
-        let group_of = |fields: Vec<Vec<u8>>| {
+        let group_of = |fields: Vec<&[u8]>| {
             Some(Group {
-                name: fields.first()?.clone(),
+                name: fields.first()?.to_vec(),
                 gid: number(fields.get(2)?)?,
             })
         };
         Self {
-            users: lines(passwd).into_iter().filter_map(user).collect(),
-            groups: lines(group).into_iter().filter_map(group_of).collect(),
+            users: ColonFile::parse(passwd).entries().filter_map(user).collect(),
+            groups: ColonFile::parse(group).entries().filter_map(group_of).collect(),
         }
     }
 
