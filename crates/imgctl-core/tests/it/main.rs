@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod accounts;
+mod authorities;
 mod chroot;
 mod logins;
 mod operations;
+mod reset;
+mod scene;
+mod sources;
 mod systemctl;

@@ -116,7 +116,7 @@ rows! {
           Run("the domain's certificates in the guest's store", functions::ipa_certificates)];
     "kerberos-hostkeytab", ALL, Same, &[Files(&["/etc/krb5.keytab"])];
     "logs", ALL,
-        Better("every file below /var/log, containers' too; records of logins are emptied and keep their modes; logrotate's and \
+        Better("every file below /var/log, containers' too, and folders stay for the services that write there; records of logins are emptied and keep their modes; logrotate's and \
                 AccountsService's real paths"),
         &[Run("every file below `/var/log`, and traces of an installation elsewhere", logs::run)];
     "lvm-system-devices", ALL, Same, &[Files(&["/etc/lvm/devices/system.devices"])];
