@@ -184,6 +184,13 @@ pub(crate) fn again(guest: Guest) -> Guest {
     Guest::new(guest.into_parts().0, NOW)
 }
 
+/// What `edit` changes in a guest that was edited before.
+pub(crate) fn changed_by(guest: &mut Guest, edit: impl FnOnce(&mut Guest)) -> Vec<String> {
+    let before = listing(guest.tree());
+    edit(guest);
+    difference(&before, &listing(guest.tree()))
+}
+
 /// The content of a file as text; `-` when it is missing.
 pub(crate) fn text(guest: &Guest, name: &str) -> String {
     let content = guest.read(&path(name), 1 << 20).unwrap();

@@ -3,8 +3,10 @@
 mod accounts;
 mod error;
 mod files;
+mod first_boot;
 pub mod flags;
 mod hostname;
+mod identity;
 mod repositories;
 mod reset;
 pub(crate) mod services;
@@ -62,10 +64,18 @@ const FIRST: &[StepSpec] = &[
     ssh_authorized_keys::SPEC,
     files::SPEC,
     hostname::SPEC,
+    identity::timezone::SPEC,
+    identity::locale::SPEC,
+    identity::keyboard::SPEC,
     accounts::sshd::SPEC,
+    services::UNMASK,
+    services::PRESET,
     services::DISABLE,
     services::ENABLE,
     services::MASK,
+    services::USER,
+    services::DEFAULT_TARGET,
+    first_boot::SPEC,
 ];
 
 /// Two lists of steps as one.

@@ -3,8 +3,8 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, GroupEntry, MachineId, Origin, Password, RESET_OPERATIONS, Reset, ResetOperation,
-    ResetProfile, Sourced, SshdSetting, User, UserState,
+    Content, FileAction, FileEntry, FirstBoot, FirstBootDeed, GroupEntry, Keyboard, MachineId, Origin, Password,
+    RESET_OPERATIONS, Reset, ResetOperation, ResetProfile, Sourced, SshdSetting, User, UserState,
 };
 use std::error::Error as _;
 
@@ -91,10 +91,40 @@ fn whole_plan() -> Plan {
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
+    with_identity_and_first_boot(plan)
+}
+
+fn with_identity_and_first_boot(mut plan: Plan) -> Plan {
+    let text = |text: &str, key| Some(sourced(text.to_owned(), key));
+    plan.timezone = text("Etc/UTC", "timezone");
+    plan.locale = text("C.UTF-8", "locale");
+    let keyboard = Keyboard {
+        layout: "de".to_owned(),
+        ..Keyboard::default()
+    };
+    plan.keyboard = Some(sourced(keyboard, "keyboard"));
+    plan.default_target = text("multi-user.target", "services.default_target");
+    plan.services.unmask = vec![sourced("ssh.service".to_owned(), "services.unmask[0]")];
+    plan.services.preset = vec![sourced("ssh.socket".to_owned(), "services.preset[0]")];
+    plan.user_services.enable = vec![sourced("agent.socket".to_owned(), "services.user.enable[0]")];
+    let script = FirstBoot {
+        name: None,
+        deed: FirstBootDeed::Shell("true".to_owned()),
+        network: false,
+        retry: true,
+        sensitive: false,
+    };
+    plan.first_boot = vec![sourced(script, "first_boot[0]")];
     plan
 }
 
-const ENTRIES: [&str; 17] = [
+const ENTRIES: [&str; 23] = [
+    "/bin/sh|x",
+    "/bin/setupcon|x",
+    "/usr/share/zoneinfo/Etc/UTC|TZif2",
+    "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",
+    "/usr/lib/systemd/system/ssh.socket|[Install]\nWantedBy=sockets.target\n",
+    "/usr/lib/systemd/user/agent.socket|[Install]\nWantedBy=sockets.target\n",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
     "/etc/shadow 0640|root:*:1::::::\n",
@@ -177,7 +207,21 @@ fn the_table_is_in_order_and_has_no_name_twice() {
     assert_eq!(
         unique,
         [
-            "trust", "packages", "groups", "users", "groups", "users", "files", "hostname", "sshd", "services", "reset"
+            "trust",
+            "packages",
+            "groups",
+            "users",
+            "groups",
+            "users",
+            "files",
+            "hostname",
+            "timezone",
+            "locale",
+            "keyboard",
+            "sshd",
+            "services",
+            "first_boot",
+            "reset"
         ]
     );
     for spec in STEPS {

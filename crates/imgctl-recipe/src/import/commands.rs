@@ -40,6 +40,14 @@ pub(super) fn take_words(draft: &mut Draft, words: &[&str], from: &str) -> Taken
     let (options, names): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|word| word.starts_with('-'));
     match (program, names.as_slice()) {
         ("systemctl", [verb, units @ ..]) => systemctl(draft, verb, units, &options, from),
+        ("timedatectl", ["set-timezone", zone]) if options.is_empty() => {
+            draft.timezone = Some(((*zone).to_owned(), from.to_owned()));
+            Taken::Yes
+        }
+        ("hostnamectl", ["set-hostname" | "hostname", name]) if only(&options, &["--static"]) => {
+            draft.hostname = Some(((*name).to_owned(), from.to_owned()));
+            Taken::Yes
+        }
         ("apt-get" | "apt" | "dnf" | "yum", [verb, names @ ..]) => {
             packages(draft, program, verb, names, &options, from)
         }
@@ -58,14 +66,29 @@ pub(super) fn take_words(draft: &mut Draft, words: &[&str], from: &str) -> Taken
 }
 
 fn systemctl(draft: &mut Draft, verb: &str, units: &[&str], options: &[&str], from: &str) -> Taken {
-    if !only(options, &["--now", "--quiet", "-q", "--no-reload", "--force", "-f"]) {
+    let (global, options): (Vec<&str>, Vec<&str>) = options.iter().partition(|option| **option == "--global");
+    let is_global = !global.is_empty();
+    if !only(&options, &["--now", "--quiet", "-q", "--no-reload", "--force", "-f"]) {
         return Taken::No;
     }
     let is_unit = |unit: &&str| !unit.contains(['*', '/', '=']);
     let list = match verb {
+        "enable" if is_global => &mut draft.user_enable,
+        "disable" if is_global => &mut draft.user_disable,
+        "mask" if is_global => &mut draft.user_mask,
+        _ if is_global => return Taken::No,
         "enable" => &mut draft.enable,
         "disable" => &mut draft.disable,
         "mask" => &mut draft.mask,
+        "unmask" => &mut draft.unmask,
+        "preset" => &mut draft.preset,
+        "set-default" => match units {
+            [target] if is_unit(target) => {
+                draft.default_target = Some(((*target).to_owned(), from.to_owned()));
+                return Taken::Yes;
+            }
+            _ => return Taken::No,
+        },
         "start" | "stop" | "restart" | "reload" | "try-restart" | "daemon-reload" | "daemon-reexec" => {
             draft.left_out(from, "no system is running while an image is made");
             return Taken::Yes;
@@ -145,6 +168,14 @@ mod tests {
             ("systemctl disable x || echo no", Taken::No),
             ("dnf install -y x || true", Taken::No),
             ("systemctl --user enable x", Taken::No),
+            ("systemctl --global enable x", Taken::Yes),
+            ("systemctl --global preset x", Taken::No),
+            ("systemctl unmask x", Taken::Yes),
+            ("systemctl set-default multi-user.target", Taken::Yes),
+            ("systemctl set-default", Taken::No),
+            ("timedatectl set-timezone Europe/Berlin", Taken::Yes),
+            ("timedatectl set-ntp true", Taken::No),
+            ("hostnamectl set-hostname n1", Taken::Yes),
             ("systemctl enable \"$X\"", Taken::No),
             ("apt-get install -y a b=1.2-3", Taken::Yes),
             ("apt-get install -y ./a.deb", Taken::No),

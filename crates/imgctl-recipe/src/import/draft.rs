@@ -44,6 +44,13 @@ pub(super) struct Draft {
     pub(super) enable: Vec<Word>,
     pub(super) disable: Vec<Word>,
     pub(super) mask: Vec<Word>,
+    pub(super) unmask: Vec<Word>,
+    pub(super) preset: Vec<Word>,
+    pub(super) default_target: Option<Word>,
+    pub(super) user_enable: Vec<Word>,
+    pub(super) user_disable: Vec<Word>,
+    pub(super) user_mask: Vec<Word>,
+    pub(super) first_boot: Vec<Child>,
     pub(super) run: Vec<Child>,
     pub(super) reset: Vec<(&'static str, Child)>,
     pub(super) relabel: Option<Word>,
@@ -199,10 +206,19 @@ impl Draft {
             ("install", words(self.install)),
             ("remove", words(self.remove)),
         ];
+        let user = vec![
+            ("enable", words(self.user_enable)),
+            ("disable", words(self.user_disable)),
+            ("mask", words(self.user_mask)),
+        ];
         let services = vec![
             ("enable", words(self.enable)),
             ("disable", words(self.disable)),
             ("mask", words(self.mask)),
+            ("unmask", words(self.unmask)),
+            ("preset", words(self.preset)),
+            ("default_target", word(self.default_target)),
+            ("user", part(Value::Map(user))),
         ];
         vec![
             ("hostname", word(self.hostname)),
@@ -219,6 +235,7 @@ impl Draft {
             ("files", part(Value::List(self.files))),
             ("sshd", part(Value::Map(self.sshd))),
             ("services", part(Value::Map(services))),
+            ("first_boot", part(Value::List(self.first_boot))),
             ("run", part(Value::List(self.run))),
             ("reset", part(Value::Map(reset))),
             ("selinux", part(Value::Map(vec![("relabel", word(self.relabel))]))),

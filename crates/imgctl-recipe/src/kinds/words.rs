@@ -249,6 +249,22 @@ pub(crate) static LOCALE: TextKind = TextKind {
     check: check_locale,
 };
 
+/// A name of xkb, which ends up in files that a shell and the X server read.
+pub(crate) static XKB_NAME: TextKind = TextKind {
+    title: "name of xkb",
+    what: "a name of xkb like `de`",
+    numbers: Numbers::Quote,
+    pattern: "^[A-Za-z0-9_+,:()-]+$",
+    check: |text| {
+        let is_allowed = |c: char| c.is_ascii_alphanumeric() || "_-+,:()".contains(c);
+        match !text.is_empty() && text.chars().all(is_allowed) {
+            true => Ok(()),
+            false => Err(Complaint::error(format!("{} is no name of xkb", quoted(text)))
+                .hint("for example `de`, `pc105`, `nodeadkeys` or `compose:menu`")),
+        }
+    },
+};
+
 /// What gets a disk's new space.
 pub(crate) static GROWN: TextKind = TextKind {
     title: "`root` or mount point",
@@ -349,6 +365,11 @@ mod tests {
             &LOCALE,
             &["C", "C.UTF-8", "en_US.UTF-8", "de_DE@euro", "de"],
             &["", "en_us", "english", "en-US", "C.", "EN"],
+        );
+        holds(
+            &XKB_NAME,
+            &["de", "us,de", "compose:menu", "pc105+inet"],
+            &["", "a b", "a;b", "\"", "$(x)"],
         );
         holds(&GROWN, &["root", "/var"], &["/", "", "var", "/a/../b"]);
         holds(&GECOS, &["A B", ""], &["a:b", "a\n"]);

@@ -3,6 +3,8 @@
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
 mod checks;
+mod first_boot;
+mod keyboard;
 mod reset;
 mod secret;
 mod trust;
@@ -11,6 +13,8 @@ mod users;
 use std::path::PathBuf;
 
 pub use checks::*;
+pub use first_boot::*;
+pub use keyboard::*;
 pub use reset::{MachineId, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile};
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
@@ -32,6 +36,12 @@ pub struct Plan {
     pub repositories: Vec<Sourced<Repository>>,
     /// `groups`, in the recipe's order.
     pub groups: Vec<Sourced<GroupEntry>>,
+    /// `timezone`: a name of the tz database.
+    pub timezone: Option<Sourced<String>>,
+    /// `locale`: what `LANG` is set to.
+    pub locale: Option<Sourced<String>>,
+    /// `keyboard`.
+    pub keyboard: Option<Sourced<Keyboard>>,
     /// `users`, in the recipe's order.
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
@@ -40,6 +50,12 @@ pub struct Plan {
     pub sshd: Sshd,
     /// `services`.
     pub services: Services,
+    /// `services.user`: units of every user's session.
+    pub user_services: Services,
+    /// `services.default_target`.
+    pub default_target: Option<Sourced<String>>,
+    /// `first_boot`, in the recipe's order.
+    pub first_boot: Vec<Sourced<FirstBoot>>,
     /// `reset`; `None` when the recipe has no such section.
     pub reset: Option<Sourced<Reset>>,
     /// `verify`, in the recipe's order.
@@ -144,7 +160,7 @@ pub enum Principal {
     Id(u32),
 }
 
-/// The `services` section: unit names, `.service` where the recipe gave no suffix.
+/// The lists of the `services` section, or of its `user`: unit names, `.service` where the recipe gave no suffix.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Services {
     /// Units that start at boot.
@@ -153,6 +169,12 @@ pub struct Services {
     pub disable: Vec<Sourced<String>>,
     /// Units that cannot be started at all.
     pub mask: Vec<Sourced<String>>,
+    /// Units that can be started again.
+    pub unmask: Vec<Sourced<String>>,
+    /// Units that start or not as the guest's preset files say.
+    pub preset: Vec<Sourced<String>>,
+    /// Where it says that all units but the listed ones follow the preset files.
+    pub preset_all: Option<Origin>,
 }
 
 /// The `outputs` section. The command line wins over it.

@@ -1,6 +1,8 @@
 //! The recipe itself: its sections.
 
-use super::{Key, Shape, Table, ansible, disk, files, kernel, outputs, packages, reset, run, selinux, services};
+use super::{
+    Key, Shape, Table, ansible, disk, files, first_boot, kernel, outputs, packages, reset, run, selinux, services,
+};
 use super::{settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
@@ -122,7 +124,7 @@ reset: { profile: golden }
             "hostname",
             Shape::Text(&kinds::HOSTNAME),
             "golden",
-            "The guest's name, in `/etc/hostname`.",
+            "The guest's name: in `/etc/hostname`, and in `/etc/hosts` as the guest's family has it.",
         )
         .default("unchanged")
         .also(&["host_name", "fqdn"]),
@@ -130,20 +132,18 @@ reset: { profile: golden }
             "timezone",
             Shape::Text(&kinds::TIMEZONE),
             "Europe/Berlin",
-            "The guest's time zone, by its name in the tz database.",
+            "The guest's time zone, by its name in the tz database; the guest must have it.",
         )
         .default("unchanged")
-        .also(&["time_zone", "tz"])
-        .later(),
+        .also(&["time_zone", "tz"]),
         Key::new(
             "locale",
             Shape::Text(&kinds::LOCALE),
             "en_US.UTF-8",
-            "The guest's language: `LANG`.",
+            "The guest's language: `LANG`. Nothing is generated; a locale that the guest does not have comes with a warning.",
         )
         .default("unchanged")
-        .also(&["lang", "language"])
-        .later(),
+        .also(&["lang", "language"]),
         Key::new(
             "keyboard",
             Shape::Table(&settings::KEYBOARD),
@@ -151,8 +151,7 @@ reset: { profile: golden }
             "The keyboard of the guest's console.",
         )
         .default("unchanged")
-        .also(&["keymap", "keyboard_layout", "vconsole"])
-        .later(),
+        .also(&["keymap", "keyboard_layout", "vconsole"]),
         Key::new(
             "kernel",
             Shape::Table(&kernel::KERNEL),
@@ -186,6 +185,14 @@ reset: { profile: golden }
         )
         .default("unchanged")
         .also(&["units", "systemd"]),
+        Key::new(
+            "first_boot",
+            Shape::List(&Shape::Table(&first_boot::FIRST_BOOT)),
+            "[{ name: join, script: \"join-cluster\\n\", network: true }]",
+            "What runs once in every machine that is made of the image.",
+        )
+        .default("nothing")
+        .also(&["firstboot", "first_boot_scripts", "on_first_boot"]),
         Key::new(
             "run",
             Shape::List(&Shape::Table(&run::RUN)),

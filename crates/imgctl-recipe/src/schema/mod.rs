@@ -6,6 +6,7 @@
 mod ansible;
 mod disk;
 mod files;
+mod first_boot;
 pub(crate) mod json;
 mod kernel;
 mod language;

@@ -48,7 +48,12 @@ pub(crate) static ORDER: &[Stage] = &[
     Stage {
         name: "services",
         sections: &["services"],
-        about: "Units are enabled, disabled and masked, also those that came with packages and files.",
+        about: "Units are unmasked, preset, disabled, enabled and masked, also those that came with packages and files.",
+    },
+    Stage {
+        name: "first boot",
+        sections: &["first_boot"],
+        about: "What runs at the first boot of the image's machines is put in place.",
     },
     Stage {
         name: "hooks",

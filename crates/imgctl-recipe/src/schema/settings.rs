@@ -9,23 +9,25 @@ pub(super) static SYSCTL: Shape = Shape::Map(&kinds::SYSCTL_NAME, &Shape::Text(&
 pub(super) static KEYBOARD: Table = Table {
     path: "keyboard",
     what: "a mapping like `{ layout: de }`",
-    about: "Names of xkb, as in `/etc/default/keyboard`.",
+    about: "\
+Names of xkb, as in `/etc/default/keyboard` of Debian's relatives. Elsewhere the console gets the keymap that the guest's own tables have for
+them, in `/etc/vconsole.conf`, and X its own file where it is installed; in Alpine a map of the package `kbd-bkeymaps`.",
     example: "keyboard: { layout: de, variant: nodeadkeys }\n",
     rules: &[],
     keys: &[
-        Key::new("layout", Shape::Text(&kinds::WORD), "de", "The layout.")
+        Key::new("layout", Shape::Text(&kinds::XKB_NAME), "de", "The layout.")
             .required()
             .also(&["keymap"]),
-        Key::new("model", Shape::Text(&kinds::WORD), "pc105", "The model.").default("`pc105`"),
+        Key::new("model", Shape::Text(&kinds::XKB_NAME), "pc105", "The model.").default("as it is, else `pc105`"),
         Key::new(
             "variant",
-            Shape::Text(&kinds::WORD),
+            Shape::Text(&kinds::XKB_NAME),
             "nodeadkeys",
             "The variant of the layout.",
         ),
         Key::new(
             "options",
-            Shape::List(&Shape::Text(&kinds::WORD)),
+            Shape::List(&Shape::Text(&kinds::XKB_NAME)),
             "[\"compose:menu\"]",
             "Options of xkb.",
         ),

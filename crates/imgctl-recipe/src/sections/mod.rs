@@ -2,6 +2,8 @@
 
 mod expect;
 mod files;
+mod first_boot;
+mod keyboard;
 mod local_files;
 mod outputs;
 mod repositories;
@@ -17,7 +19,7 @@ use std::path::{Path, PathBuf};
 use crate::fields::Fields;
 use crate::finding::{Complaint, Findings, Place};
 use crate::kinds::compile;
-use crate::plan::{LinePattern, Plan, Sourced};
+use crate::plan::{LinePattern, Origin, Plan, Sourced};
 use crate::reading::Reading;
 use crate::source_map::LineName;
 
@@ -38,8 +40,13 @@ struct Context<'c> {
 
 impl Context<'_> {
     fn sourced<T>(&self, value: T, place: &Place) -> Sourced<T> {
-        let origin = self.findings.source.origin(place);
+        let origin = self.origin(place);
         Sourced { value, origin }
+    }
+
+    /// Where a place is.
+    fn origin(&self, place: &Place) -> Origin {
+        self.findings.source.origin(place)
     }
 
     /// A place as the name of what stands there.
@@ -93,7 +100,12 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
     };
     let metadata = fields.table("metadata");
     let name = metadata.and_then(|(metadata, _)| metadata.text("name"));
-    let hostname = fields.text("hostname");
+    let (services, user_services, default_target) = services::services(fields, &mut context);
+    let text = |key| {
+        let value = fields.text(key);
+        value.map(|(text, place)| context.sourced(text.to_owned(), place))
+    };
+    let (hostname, timezone, locale) = (text("hostname"), text("timezone"), text("locale"));
     local_files::check(fields, &mut context);
     let outputs = outputs::outputs(fields, &mut context);
     let mut unsupported: Vec<Sourced<String>> = fields.later().into_iter().map(|place| context.named(place)).collect();
@@ -103,14 +115,20 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
         expect: expect::expect(fields, &mut context),
-        hostname: hostname.map(|(name, place)| context.sourced(name.to_owned(), place)),
         authorities: trust::authorities(fields, &mut context),
         repositories: repositories::repositories(fields, &mut context),
         groups: users::groups(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
         sshd: sshd::sshd(fields, &mut context),
-        services: services::services(fields, &mut context),
+        hostname,
+        timezone,
+        locale,
+        keyboard: keyboard::keyboard(fields, &context),
+        services,
+        user_services,
+        default_target,
+        first_boot: first_boot::first_boot(fields, &mut context),
         reset: reset::reset(fields, &mut context),
         verify: verify::verify(fields, &mut context),
         outputs,

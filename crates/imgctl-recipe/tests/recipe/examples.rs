@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
-    Content, FileAction, GuestFacts, MachineId, Plan, Principal, Recipe, RecipeSource, Settings, Sourced, read,
+    Content, FileAction, FirstBootDeed, GuestFacts, MachineId, Plan, Principal, Recipe, RecipeSource, Settings,
+    Sourced, read,
 };
 
 use crate::host::Folder;
@@ -164,6 +165,20 @@ fn every_section_is_in_the_plan() {
     assert_eq!(services(&plan.services.enable), ["ssh.service", "fstrim.timer"]);
     assert_eq!(services(&plan.services.disable), ["apt-daily.timer"]);
     assert_eq!(services(&plan.services.mask), ["ctrl-alt-del.target"]);
+    assert_eq!(services(&plan.services.unmask), ["systemd-networkd.service"]);
+    assert_eq!(services(&plan.services.preset), ["chrony.service"]);
+    assert_eq!(plan.services.preset_all, None);
+    assert_eq!(services(&plan.user_services.enable), ["podman.socket"]);
+    assert_eq!(plan.user_services.preset_all.unwrap().key, "services.user.preset");
+    assert_eq!(plan.default_target.unwrap().value, "multi-user.target");
+    assert_eq!(plan.timezone.unwrap().value, "Europe/Berlin");
+    assert_eq!(plan.locale.unwrap().value, "de_DE.UTF-8");
+    let keyboard = plan.keyboard.unwrap().value;
+    assert_eq!(
+        (keyboard.layout.as_str(), keyboard.model.as_deref()),
+        ("de", Some("pc105"))
+    );
+    assert_eq!(keyboard.options, ["compose:menu"]);
     let reset = plan.reset.unwrap().value;
     assert_eq!(reset.machine_id, MachineId::Uninitialized);
     assert!(!reset.runs("logs") && reset.runs("tmp") && reset.runs("machine-id"));
@@ -174,6 +189,29 @@ fn every_section_is_in_the_plan() {
     assert_eq!(image.compression.unwrap().level, Some(19));
     assert_eq!(outputs.defaults.compression.unwrap().level, Some(9));
     assert_eq!(outputs.checksums.len(), 2);
+}
+
+#[test]
+fn every_kind_of_first_boot_is_in_the_plan() {
+    let (plan, folder) = everything();
+    let entries: Vec<_> = plan.first_boot.iter().map(|entry| &entry.value).collect();
+    let script = FirstBootDeed::Script(Content::Inline("#!/bin/bash\ntrue\n".into()));
+    assert_eq!((&entries[0].deed, entries[0].retry), (&script, false));
+    assert_eq!(entries[0].name.as_deref(), Some("grow"));
+    let words = ["systemctl", "start", "agent"].map(str::to_owned).to_vec();
+    assert_eq!(
+        (&entries[1].deed, entries[1].retry),
+        (&FirstBootDeed::Command(words), true)
+    );
+    assert_eq!(
+        (&entries[2].deed, entries[2].network),
+        (&FirstBootDeed::Shell("wall 'ready'".into()), true)
+    );
+    let source = FirstBootDeed::Script(Content::Source(folder.join("motd")));
+    assert_eq!((&entries[3].deed, entries[3].network), (&source, false));
+    let packages = FirstBootDeed::Packages(vec!["qemu-guest-agent".into()]);
+    assert_eq!((&entries[4].deed, entries[4].network), (&packages, true));
+    assert_eq!(plan.first_boot[4].origin.key, "first_boot[4]");
 }
 
 #[test]

@@ -135,6 +135,8 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::trust::FLAGS,
     super::repositories::FLAGS,
     super::reset::FLAGS,
+    super::identity::FLAGS,
+    super::first_boot::FLAGS,
     compatibility::FLAGS,
 ];
 

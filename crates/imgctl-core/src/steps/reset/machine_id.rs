@@ -14,7 +14,7 @@ pub(super) fn run(guest: &mut Guest, of: &Reset) -> Outcome<()> {
 }
 
 /// The file is never left absent: systemd could not bind its own over it while the root is read-only.
-pub(super) fn reset(guest: &mut Guest, content: &str) -> Outcome<()> {
+pub(in crate::steps) fn reset(guest: &mut Guest, content: &str) -> Outcome<()> {
     let path = fixed("/etc/machine-id");
     // A link would lead into /run or to another file of this machine.
     if guest.read_link(&path)?.is_some() {

@@ -6,7 +6,7 @@ mod flags;
 mod functions;
 mod ifcfg;
 mod logs;
-mod machine_id;
+pub(super) mod machine_id;
 mod reference;
 mod shell_history;
 mod snap;

@@ -1,6 +1,7 @@
 //! `services.disable`: takes away every link by which a unit is started, as `systemctl disable` does.
 
-use super::search::{CONFIG, UnitFolders, link_target};
+use super::scope::Scope;
+use super::search::{UnitFolders, link_target};
 use super::unit_file::expand;
 use super::unit_name::UnitName;
 use super::{parse, sysv};
@@ -11,28 +12,35 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// Names of units and paths of links that are to go.
 #[derive(Default)]
-struct Marked {
-    names: BTreeSet<Vec<u8>>,
-    paths: BTreeSet<GuestPath>,
+pub(super) struct Marked {
+    pub(super) names: BTreeSet<Vec<u8>>,
+    pub(super) paths: BTreeSet<GuestPath>,
 }
 
 /// Disables a unit and those its `Also=` names. A missing unit's links go too, with a warning.
-pub(super) fn disable(guest: &mut Guest, name: &str) -> Outcome<()> {
-    let folders = UnitFolders::of(guest)?;
+pub(super) fn disable(guest: &mut Guest, scope: Scope, name: &str) -> Outcome<()> {
     let asked = parse(name)?;
+    let has_unit = UnitFolders::of(guest, scope)?.find(guest, &asked)?.is_some();
+    let has_script = scope == Scope::System && sysv::switch(guest, &asked, false, has_unit)?;
+    if !has_unit && !has_script {
+        guest.warn(format!(
+            "the unit {name} does not exist; only links of its name are removed"
+        ));
+    }
+    disable_natively(guest, scope, vec![asked])
+}
+
+/// Disables several units at once, without init scripts.
+pub(super) fn disable_natively(guest: &mut Guest, scope: Scope, asked: Vec<UnitName>) -> Outcome<()> {
+    let folders = UnitFolders::of(guest, scope)?;
     let mut marked = Marked::default();
     let mut seen = BTreeSet::new();
-    let mut pending = VecDeque::from([asked.clone()]);
+    let mut pending = VecDeque::from(asked);
     while let Some(next) = pending.pop_front() {
         if !seen.insert(next.clone()) {
             continue;
         }
         let Some(unit) = folders.find(guest, &next)? else {
-            if next == asked && !sysv::disable(guest, &asked)? {
-                guest.warn(format!(
-                    "the unit {name} does not exist; only links of its name are removed"
-                ));
-            }
             marked.names.insert(next.as_str().as_bytes().to_vec());
             continue;
         };
@@ -46,14 +54,19 @@ pub(super) fn disable(guest: &mut Guest, name: &str) -> Outcome<()> {
         let also = also.filter_map(|also| UnitName::parse(expand(also, &unit.name, default_instance).ok()?));
         pending.extend(also);
     }
-    while remove_marked(guest, &mut marked)? {}
+    remove_links(guest, scope, &mut marked)
+}
+
+/// Removes every marked link, and those that led to a removed one.
+pub(super) fn remove_links(guest: &mut Guest, scope: Scope, marked: &mut Marked) -> Outcome<()> {
+    while remove_marked(guest, scope, marked)? {}
     Ok(())
 }
 
 /// Removes the marked links below the configuration folder; whether another round may find more, since links to a
 /// removed link go too.
-fn remove_marked(guest: &mut Guest, marked: &mut Marked) -> Outcome<bool> {
-    let config = fixed(CONFIG);
+fn remove_marked(guest: &mut Guest, scope: Scope, marked: &mut Marked) -> Outcome<bool> {
+    let config = fixed(scope.config());
     let mut folders = vec![config.clone()];
     let mut is_changed = false;
     while let Some(folder) = folders.pop() {
@@ -74,7 +87,7 @@ fn remove_marked(guest: &mut Guest, marked: &mut Marked) -> Outcome<bool> {
         }
         if is_emptier {
             is_changed = true;
-            remove_empty(guest, &folder)?;
+            remove_empty(guest, &folder, &config)?;
         }
     }
     Ok(is_changed)
@@ -104,9 +117,9 @@ fn is_marked(guest: &Guest, link: &GuestPath, marked: &Marked) -> Outcome<bool> 
 }
 
 /// Removes a `.wants` folder and the like once its last link is gone.
-fn remove_empty(guest: &mut Guest, folder: &GuestPath) -> Outcome<()> {
+fn remove_empty(guest: &mut Guest, folder: &GuestPath, config: &GuestPath) -> Outcome<()> {
     let is_emptied = guest.read_dir(folder)?.is_some_and(|entries| entries.is_empty());
-    if is_emptied && *folder != fixed(CONFIG) {
+    if is_emptied && folder != config {
         guest.remove(folder)?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `services.enable`: the links that a unit's `[Install]` section asks for, as `systemctl enable` makes them.
 
-use super::search::{CONFIG, Unit, UnitFolders, link_target};
+use super::scope::Scope;
+use super::search::{Unit, UnitFolders, link_target};
 use super::unit_file::expand;
 use super::unit_name::UnitName;
 use super::{parse, sysv};
@@ -12,14 +13,28 @@ use std::collections::{BTreeSet, VecDeque};
 /// Kinds of units that can have only one name.
 const WITHOUT_ALIASES: [&str; 4] = ["mount", "slice", "swap", "automount"];
 
-/// Enables a unit and those its `Also=` names.
-pub(super) fn enable(guest: &mut Guest, name: &str) -> Outcome<()> {
-    let folders = UnitFolders::of(guest)?;
+/// Enables a unit and those its `Also=` names. An init script that is the unit, or stands beside it, is switched too.
+pub(super) fn enable(guest: &mut Guest, scope: Scope, name: &str) -> Outcome<()> {
+    let folders = UnitFolders::of(guest, scope)?;
     let asked = parse(name)?;
-    let Some(unit) = folders.find(guest, &asked)? else {
-        if sysv::enable(guest, &asked)? {
-            return Ok(());
-        }
+    let unit = folders.find(guest, &asked)?;
+    let has_script = scope == Scope::System && sysv::switch(guest, &asked, true, unit.is_some())?;
+    if unit.is_none() && has_script {
+        return Ok(());
+    }
+    if unit.is_some_and(|unit| !unit.is_masked && unit.install.is_empty()) {
+        guest.warn(format!(
+            "the unit {name} has nothing in [Install], so enabling it changes nothing"
+        ));
+    }
+    enable_natively(guest, scope, &asked)
+}
+
+/// The same without init scripts.
+pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName) -> Outcome<()> {
+    let folders = UnitFolders::of(guest, scope)?;
+    let name = asked.as_str();
+    let Some(unit) = folders.find(guest, asked)? else {
         let known = folders.names(guest)?;
         return Err(StepFailure::unknown("unit", name, known.iter().map(Vec::as_slice)));
     };
@@ -27,12 +42,7 @@ pub(super) fn enable(guest: &mut Guest, name: &str) -> Outcome<()> {
         let message = format!("the unit {name} is masked by {}", unit.path);
         return Err(StepFailure::refused_with(
             message,
-            "remove the mask with an entry of files, `state: absent`",
-        ));
-    }
-    if unit.install.is_empty() {
-        guest.warn(format!(
-            "the unit {name} has nothing in [Install], so enabling it changes nothing"
+            "list it in `services.unmask` too, or put `--unmask-unit` first",
         ));
     }
     let mut pending = VecDeque::from([unit]);
@@ -63,7 +73,7 @@ pub(super) fn enable(guest: &mut Guest, name: &str) -> Outcome<()> {
 /// Makes the links of one unit.
 fn link(guest: &mut Guest, folders: &UnitFolders, unit: &Unit) -> Outcome<()> {
     for alias in &unit.install.aliases {
-        link_alias(guest, unit, alias)?;
+        link_alias(guest, folders.scope(), unit, alias)?;
     }
     let lists = [
         (&unit.install.wanted_by, "wants"),
@@ -78,7 +88,7 @@ fn link(guest: &mut Guest, folders: &UnitFolders, unit: &Unit) -> Outcome<()> {
     Ok(())
 }
 
-fn link_alias(guest: &mut Guest, unit: &Unit, alias: &str) -> Outcome<()> {
+fn link_alias(guest: &mut Guest, scope: Scope, unit: &Unit, alias: &str) -> Outcome<()> {
     let name = unit.name.as_str();
     if WITHOUT_ALIASES.contains(&unit.name.suffix()) {
         guest.warn(format!("the unit {name} has an Alias=, which its kind cannot have"));
@@ -100,7 +110,7 @@ fn link_alias(guest: &mut Guest, unit: &Unit, alias: &str) -> Outcome<()> {
     }
     place(
         guest,
-        &fixed(CONFIG).join(parsed.as_str().as_bytes()),
+        &fixed(scope.config()).join(parsed.as_str().as_bytes()),
         &unit.path,
         false,
     )
@@ -150,7 +160,7 @@ fn link_below(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, by: &str, k
         );
         return Err(StepFailure::refused(message));
     }
-    let folder = fixed(CONFIG).join(format!("{}.{kind}", puller.as_str()).as_bytes());
+    let folder = fixed(folders.scope().config()).join(format!("{}.{kind}", puller.as_str()).as_bytes());
     place(guest, &folder.join(linked.as_str().as_bytes()), &unit.path, true)
 }
 

@@ -1,14 +1,12 @@
 //! Where unit files are, and which one a name leads to.
 
+use super::scope::Scope;
 use super::unit_file::Install;
 use super::unit_name::UnitName;
 use crate::guest::{Guest, MAX_TEXT_BYTES};
 use crate::steps::{Outcome, StepFailure, fixed};
 use imgctl_vfs::{FileKind, GuestPath};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Where links are put.
-pub(super) const CONFIG: &str = "/etc/systemd/system";
 
 /// As many links as systemd follows from a unit to its real name.
 const MAX_ALIASES: usize = 64;
@@ -34,12 +32,19 @@ enum Hit {
 
 /// The folders that hold unit files, the most important first. What lies below /run is gone after a boot.
 #[derive(Debug)]
-pub(super) struct UnitFolders(Vec<GuestPath>);
+pub(super) struct UnitFolders {
+    scope: Scope,
+    folders: Vec<GuestPath>,
+}
 
 impl UnitFolders {
     /// The folders in the order in which the guest's systemd looks. Debian before 13 built it to look into /lib first,
     /// which shows in links; its package's file list tells, or the links that are there.
-    pub(super) fn of(guest: &Guest) -> Outcome<Self> {
+    pub(super) fn of(guest: &Guest, scope: Scope) -> Outcome<Self> {
+        if scope == Scope::User {
+            let folders = Scope::USER_FOLDERS.map(fixed).to_vec();
+            return Ok(Self { scope, folders });
+        }
         let lib_first = match guest.read(&fixed("/var/lib/dpkg/info/systemd.list"), MAX_TEXT_BYTES)? {
             Some(list) => list
                 .split(|byte| *byte == b'\n')
@@ -50,17 +55,23 @@ impl UnitFolders {
             true => ("/lib/systemd/system", "/usr/lib/systemd/system"),
             false => ("/usr/lib/systemd/system", "/lib/systemd/system"),
         };
-        Ok(Self(vec![
-            fixed(CONFIG),
+        let folders = vec![
+            fixed(scope.config()),
             fixed("/usr/local/lib/systemd/system"),
             fixed(first),
             fixed(second),
-        ]))
+        ];
+        Ok(Self { scope, folders })
+    }
+
+    /// Whose units these are.
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
     }
 
     /// The folders, the most important first.
     pub(super) fn all(&self) -> &[GuestPath] {
-        &self.0
+        &self.folders
     }
 
     /// The unit that `name` leads to, or `None`.
@@ -119,7 +130,7 @@ impl UnitFolders {
     /// The names of all unit files, for suggestions.
     pub(super) fn names(&self, guest: &Guest) -> Outcome<BTreeSet<Vec<u8>>> {
         let mut names = BTreeSet::new();
-        for folder in &self.0 {
+        for folder in &self.folders {
             if guest.is_directory(folder)? {
                 let entries = guest.read_dir(folder)?.unwrap_or_default();
                 let found = entries.iter().filter_map(|entry| entry.path.file_name());
@@ -132,7 +143,7 @@ impl UnitFolders {
     fn hit(&self, guest: &Guest, name: &UnitName) -> Outcome<Option<Hit>> {
         let names = std::iter::once(name.clone()).chain(name.template());
         for name in names {
-            for folder in &self.0 {
+            for folder in &self.folders {
                 let path = folder.join(name.as_str().as_bytes());
                 if let Some(hit) = hit_at(guest, path, &name)? {
                     return Ok(Some(hit));
@@ -157,7 +168,7 @@ impl UnitFolders {
     fn drop_ins(&self, guest: &Guest, name: &UnitName) -> Outcome<Vec<GuestPath>> {
         let mut found: BTreeMap<Vec<u8>, GuestPath> = BTreeMap::new();
         for name in std::iter::once(name.clone()).chain(name.template()) {
-            for folder in &self.0 {
+            for folder in &self.folders {
                 let folder = folder.join(format!("{}.d", name.as_str()).as_bytes());
                 if !guest.is_directory(&folder)? {
                     continue;

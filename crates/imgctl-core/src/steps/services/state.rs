@@ -1,6 +1,7 @@
 //! What a unit is, in the words of `systemctl is-enabled`.
 
-use super::search::{CONFIG, Unit, UnitFolders, link_target};
+use super::scope::Scope;
+use super::search::{Unit, UnitFolders, link_target};
 use super::unit_file::expand;
 use super::unit_name::UnitName;
 use super::{parse, sysv};
@@ -44,7 +45,7 @@ impl UnitState {
 /// The state of the unit that is asked for, and the name of the unit that it leads to.
 pub(crate) fn unit_state(guest: &Guest, name: &str) -> Outcome<(UnitState, String)> {
     let asked = parse(name)?;
-    let folders = UnitFolders::of(guest)?;
+    let folders = UnitFolders::of(guest, Scope::System)?;
     let Some(unit) = folders.find(guest, &asked)? else {
         let state = match sysv::is_enabled(guest, &asked)? {
             Some(true) => UnitState::Enabled,
@@ -108,7 +109,7 @@ fn linked(guest: &Guest, folders: &UnitFolders, unit: &Unit, known_only: bool) -
             ignore_same_name,
             has_same_name: false,
         };
-        let is_config = folder.as_bytes() == CONFIG.as_bytes();
+        let is_config = folder.as_bytes() == folders.scope().config().as_bytes();
         if search.below()? || search.beside()? {
             if is_config {
                 return Ok(Some(UnitState::Enabled));

@@ -117,8 +117,8 @@ impl Importer<'_> {
                     None => self.draft.left_out(name, "it is neither true nor false"),
                 },
                 "yum_repos" => self.yum_repos(node),
-                "runcmd" => self.commands(name, node, "before-reset"),
-                "bootcmd" => self.commands(name, node, "before-packages"),
+                "runcmd" => self.commands(name, node, None),
+                "bootcmd" => self.commands(name, node, Some("before-packages")),
                 "ssh_pwauth" => self.password_logins(node),
                 name => self.other(name, node),
             }
@@ -145,8 +145,9 @@ impl Importer<'_> {
         None
     }
 
-    /// Commands of one list, which cloud-init makes one script of.
-    fn commands(&mut self, name: &str, node: &Node, at: &'static str) {
+    /// Commands of one list, which cloud-init makes one script of: for the first boot, or for a place while the image is
+    /// made.
+    fn commands(&mut self, name: &str, node: &Node, at: Option<&'static str>) {
         let NodeKind::Sequence(items) = &node.kind else {
             self.draft.left_out(name, "it is not a list");
             return;
@@ -180,19 +181,28 @@ impl Importer<'_> {
         if script.is_empty() {
             return;
         }
-        let entry = vec![
-            ("name", Child::part(Value::text(name))),
-            ("at", Child::part(Value::text(at))),
-            ("network", Child::part(Value::Plain("true".to_owned()))),
-            ("script", Child::part(Value::Text(format!("#!/bin/sh\n{script}")))),
-        ];
-        self.draft.run.push(Child::of(name, Value::Map(entry)));
-        let when = match name {
-            "bootcmd" => "at every boot",
-            _ => "at the first boot of each instance",
-        };
-        let reason = format!("cloud-init runs it {when}, a recipe once, while the image is made");
-        self.draft.remark(name, reason);
+        let mut entry = vec![("name", Child::part(Value::text(name)))];
+        entry.extend(at.map(|at| ("at", Child::part(Value::text(at)))));
+        entry.push(("network", Child::part(Value::Plain("true".to_owned()))));
+        // cloud-init goes on after a command that fails.
+        if at.is_none() {
+            entry.push(("retry", Child::part(Value::Plain("false".to_owned()))));
+        }
+        entry.push(("script", Child::part(Value::Text(format!("#!/bin/sh\n{script}")))));
+        let entry = Child::of(name, Value::Map(entry));
+        match at {
+            Some(_) => {
+                self.draft.run.push(entry);
+                let reason = "cloud-init runs it at every boot, a recipe once, while the image is made";
+                self.draft.remark(name, reason);
+            }
+            None => {
+                self.draft.first_boot.push(entry);
+                let reason = "it runs at the first boot of each machine, as cloud-init does it; what can be done while \
+                              the image is made belongs in `run`";
+                self.draft.remark(name, reason);
+            }
+        }
     }
 
     fn other(&mut self, name: &str, node: &Node) {

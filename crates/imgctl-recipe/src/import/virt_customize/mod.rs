@@ -185,6 +185,13 @@ impl Importer<'_> {
                 "command",
                 words(&["find", value, "-type", "f", "-exec", "truncate", "-s", "0", "{}", "+"]),
             ),
+            "firstboot" => self.first_boot("source", Value::text(value)),
+            "firstboot-command" => self.first_boot("command", Value::text(value)),
+            "firstboot-install" => {
+                let names = list(value, &from).into_iter();
+                let names = names.map(|(name, from)| Child::of(from, Value::Text(name))).collect();
+                self.first_boot("packages", Value::List(names));
+            }
             "ssh-inject" => self.ssh_inject(),
             "password" | "root-password" => self.password(),
             // There is no log in the image, and no network unless it is asked for.
@@ -235,6 +242,13 @@ impl Importer<'_> {
                 "a recipe runs it by the interpreter of its `#!` line, virt-customize by /bin/sh",
             );
         }
+    }
+
+    fn first_boot(&mut self, key: &'static str, value: Value) {
+        let entry = vec![(key, Child::part(value))];
+        self.draft
+            .first_boot
+            .push(Child::of(self.operation.subject(), Value::Map(entry)));
     }
 
     fn no_colon(&mut self) {

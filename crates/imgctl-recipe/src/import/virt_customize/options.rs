@@ -88,12 +88,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
         "edit",
         "a recipe evaluates no Perl; `files` with `line` and `match` replaces a line",
     ),
-    ("firstboot", FIRSTBOOT),
-    ("firstboot-command", FIRSTBOOT),
-    (
-        "firstboot-install",
-        "a recipe has nothing for the first boot; install it now by `packages.install`",
-    ),
     ("inject-blnsvr", WINDOWS),
     ("inject-qemu-ga", WINDOWS),
     ("inject-virtio-win", WINDOWS),
@@ -109,8 +103,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
-const FIRSTBOOT: &str = "a recipe has nothing for the first boot; put a script and a systemd unit into `files` and enable it, or do it now \
-by `run`";
 const WINDOWS: &str = "imgctl does not change Windows guests";
 const SUBSCRIPTION: &str = "a recipe does not speak to Red Hat's subscription manager; virt-customize dropped it, too";
 
