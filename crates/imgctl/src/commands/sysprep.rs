@@ -214,7 +214,7 @@ fn list(ui: &Ui, as_json: bool) -> CommandResult {
         return super::print_json(ui, &rows.collect::<Vec<_>>());
     }
     let mut out = ui.styled_data();
-    let mut write = || {
+    let write = || {
         for row in rows.filter(|row| row.supported) {
             let star = if row.default { '*' } else { ' ' };
             let others: Vec<&str> = row

@@ -6,7 +6,10 @@ use imgctl_recipe::{MachineId, Reset};
 use imgctl_vfs::FileKind;
 
 pub(super) fn run(guest: &mut Guest, of: &Reset) -> Outcome<()> {
+    let path = fixed("/etc/machine-id");
     match of.machine_id {
+        // Asked for by name in the same run, and no identity either.
+        MachineId::Empty if guest.is_kept(&path) && guest.has_content(&path, &mut &b"uninitialized\n"[..])? => Ok(()),
         MachineId::Empty => reset(guest, ""),
         MachineId::Uninitialized => reset(guest, "uninitialized\n"),
         MachineId::Keep => Ok(()),
