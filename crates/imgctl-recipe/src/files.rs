@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::host::{Host, HostFileError};
 
@@ -12,6 +13,8 @@ pub(crate) struct KnownFiles {
     checked: BTreeMap<PathBuf, Result<(), HostFileError>>,
     /// Those whose text was kept.
     read: BTreeMap<PathBuf, Result<(), HostFileError>>,
+    /// Those whose content is part of the plan.
+    contents: BTreeMap<PathBuf, Result<Arc<[u8]>, HostFileError>>,
 }
 
 /// Local files as one reading of a recipe sees them: they do not change meanwhile.
@@ -70,5 +73,17 @@ impl<'h> LocalFiles<'h> {
         let mut known = self.known.borrow_mut();
         known.read.insert(path.to_path_buf(), read.clone());
         read
+    }
+
+    /// The content of a file that goes into the plan.
+    pub(crate) fn content(&self, path: &Path, limit_bytes: usize) -> Result<Arc<[u8]>, HostFileError> {
+        if let Some(known) = self.known.borrow().contents.get(path) {
+            return known.clone();
+        }
+        let host = self.host.ok_or(HostFileError::NotFound)?;
+        let content = host.read_file(path, limit_bytes).map(Arc::from);
+        let mut known = self.known.borrow_mut();
+        known.contents.insert(path.to_path_buf(), content.clone());
+        content
     }
 }

@@ -63,6 +63,7 @@ mod scope;
 mod secrets;
 mod sections;
 mod source_map;
+mod trust;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -84,6 +85,10 @@ pub use reference::reference;
 pub use schema::json::schema;
 use scope::Scope;
 use source_map::SourceMap;
+pub use trust::{
+    Certificate, CertificateError, KeyError, MAX_TRUST_BYTES, PublicKey, certificates, pem, public_keys,
+    single_certificate,
+};
 
 /// The most bytes that one file of a recipe can have; large files belong beside it, named by `source`.
 pub const MAX_RECIPE_BYTES: usize = 512 << 10;

@@ -4,7 +4,7 @@ use crate::command_error::CommandResult;
 use crate::commands::recipe::RecipeCommand;
 use crate::commands::{
     cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe, steps,
-    verify,
+    sysprep, verify,
 };
 use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -43,6 +43,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Customize(Box<customize::CustomizeArgs>),
+    Sysprep(Box<sysprep::SysprepArgs>),
     Plan(Box<plan::PlanArgs>),
     Inspect(inspect::InspectArgs),
     Ls(ls::LsArgs),
@@ -115,6 +116,7 @@ pub(crate) fn command() -> clap::Command {
 fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
     match command {
         Command::Customize(args) => customize::customize(ui, args)?,
+        Command::Sysprep(args) => sysprep::sysprep(ui, args)?,
         Command::Plan(args) => plan::plan(ui, args)?,
         Command::Inspect(args) => inspect::inspect(ui, args)?,
         Command::Ls(args) => ls::ls(ui, args)?,

@@ -53,6 +53,7 @@ impl Guest {
                 source,
             })?;
             if count == 0 {
+                self.kept.wrote(&found.path);
                 return Ok(found);
             }
             self.on_node("write", &found, |fs, node| fs.write_at(node, offset, &buffer[..count]))?;
@@ -85,6 +86,7 @@ impl Guest {
             Resolution::Missing { parent, name } => (parent, name),
             Resolution::Found(found) => {
                 if self.read_link(&found.path)?.as_deref() == Some(target) {
+                    self.kept.wrote(&found.path);
                     return Ok(());
                 }
                 let (parent, name) = self.removable(ACTION, &found)?;
@@ -177,6 +179,8 @@ impl Guest {
         self.on_node("move", &from_parent, |fs, node| {
             fs.rename(node, &from_name, to_parent.node.node, &to_name)
         })?;
+        self.kept.removed(&moved.path);
+        self.kept.wrote(&target.path());
         for entry in &below {
             let rest = &entry.path.as_bytes()[moved.path.as_bytes().len()..];
             let path = [target.path().as_bytes(), rest].concat();
@@ -204,6 +208,7 @@ impl Guest {
             // From here on the node may have a name that the list of hard links lacks, so all it has now are logged.
             self.log.touch_node(&self.tree, &source)?;
             self.log.touch_entry(&self.tree, &parent, &name)?;
+            self.kept.wrote(&parent.path.join(&name));
             return self.on_node("link", &parent, |fs, node| fs.link(source.node.node, node, &name));
         }
         let target = parent.path.join(&name);
@@ -353,6 +358,9 @@ impl Guest {
         let path = parent.path.join(name);
         let created = self.tree.fs_mut(parent.node).create(parent.node.node, name, &new);
         let node = created.map_err(|source| self.failed(action, &path, source))?;
+        if kind != FileKind::Directory {
+            self.kept.wrote(&path);
+        }
         Ok(Found {
             path,
             node: TreeNode {
@@ -403,6 +411,7 @@ impl Guest {
     fn remove_entry(&mut self, parent: &Found, name: &[u8]) -> Result<()> {
         self.log.touch_entry(&self.tree, parent, name)?;
         let removed = self.tree.fs_mut(parent.node).remove(parent.node.node, name);
+        self.kept.removed(&parent.path.join(name));
         removed.map_err(|source| self.failed("remove", &parent.path.join(name), source))
     }
 

@@ -8,6 +8,7 @@ mod error;
 mod facts;
 mod fstab;
 mod glob;
+mod kept;
 mod os_release;
 mod snapshot;
 #[cfg(test)]
@@ -59,8 +60,7 @@ pub struct Guest {
     notices: Vec<Notice>,
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
-    /// What a reset later in the run leaves.
-    kept: BTreeSet<GuestPath>,
+    kept: kept::Kept,
 }
 
 impl Guest {
@@ -74,7 +74,7 @@ impl Guest {
             warnings: Vec::new(),
             notices: Vec::new(),
             reported: BTreeSet::new(),
-            kept: BTreeSet::new(),
+            kept: kept::Kept::default(),
         }
     }
 
@@ -99,6 +99,7 @@ impl Guest {
     /// What is changed from now on counts as changed by this step.
     pub fn begin_step(&mut self, name: &'static str) {
         self.log.begin_step(name);
+        self.kept.begin_step();
     }
 
     /// What the user should know, in the order in which it was found.
@@ -137,25 +138,6 @@ impl Guest {
             Some(found) => self.log.hide(&self.tree, &found),
             None => Ok(()),
         }
-    }
-
-    /// Has a reset later in this run leave what `path` leads to: it was put there for clones to have.
-    pub fn keep(&mut self, path: &GuestPath) -> Result<()> {
-        let found = self.find(path)?;
-        self.kept.extend(found.map(|found| found.path));
-        Ok(())
-    }
-
-    /// Whether a reset leaves what is at this path, which has no links in it.
-    #[must_use]
-    pub fn is_kept(&self, path: &GuestPath) -> bool {
-        self.kept.contains(path)
-    }
-
-    /// Whether a reset leaves something below this path, which has no links in it.
-    #[must_use]
-    pub fn holds_kept(&self, path: &GuestPath) -> bool {
-        self.kept.iter().any(|kept| kept.is_within(path))
     }
 
     /// The node that `path` leads to, links followed; `None` when nothing is there.

@@ -10,12 +10,16 @@ pub mod flags;
 mod hostname;
 mod identity;
 mod network;
+mod repositories;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
 mod text;
+mod trust;
 
 pub use error::{StepError, StepFailure};
+
+pub use reset::{RESET_ROWS, Removal, ResetRow};
 
 use crate::guest::Guest;
 use flags::{PlannedAction, PlannedFlag};
@@ -50,7 +54,12 @@ pub struct StepSpec {
 }
 
 /// Every step, in the order in which they run.
-pub const STEPS: &[StepSpec] = &[
+pub const STEPS: &[StepSpec] = &joined::<{ FIRST.len() + reset::SPECS.len() }>(FIRST, reset::SPECS);
+
+/// The steps before the last section.
+const FIRST: &[StepSpec] = &[
+    trust::SPEC,
+    repositories::SPEC,
     accounts::group::SPEC,
     accounts::user::SPEC,
     accounts::group::MEMBERS,
@@ -79,16 +88,21 @@ pub const STEPS: &[StepSpec] = &[
     services::USER,
     services::DEFAULT_TARGET,
     first_boot::SPEC,
-    reset::machine_id::SPEC,
-    reset::ssh_hostkeys::SPEC,
-    reset::cloud_init::SPEC,
-    reset::logs::SPEC,
-    reset::package_cache::SPEC,
-    reset::shell_history::SPEC,
-    reset::random_seed::SPEC,
-    reset::tmp::SPEC,
-    reset::dhcp_state::SPEC,
 ];
+
+/// Two lists of steps as one.
+const fn joined<const COUNT: usize>(first: &[StepSpec], then: &[StepSpec]) -> [StepSpec; COUNT] {
+    let mut all = [first[0]; COUNT];
+    let mut index = 0;
+    while index < COUNT {
+        all[index] = match index < first.len() {
+            true => first[index],
+            false => then[index - first.len()],
+        };
+        index += 1;
+    }
+    all
+}
 
 /// The section whose steps come last of all.
 pub(crate) const LAST_SECTION: &str = "reset";

@@ -44,6 +44,7 @@ pub(super) fn authorize(guest: &mut Guest, user: &User) -> Outcome<()> {
         let known = accounts.users.iter().map(|user| user.name.as_slice());
         return Err(StepFailure::unknown("user", &user.name, known));
     };
+    guest.keep_account(&account.name);
     let home = home_of(guest, account)?;
     let directory = home.join(b".ssh");
     let file = directory.join(b"authorized_keys");
@@ -54,8 +55,24 @@ pub(super) fn authorize(guest: &mut Guest, user: &User) -> Outcome<()> {
     if new != old {
         guest.write_file(&file, &mut new.as_slice(), NewMetadata { mode: 0o600, uid, gid })?;
     }
+    keep(guest, user, &file, &new)?;
     make_private(guest, &directory, FileKind::Directory, 0o700, account)?;
     make_private(guest, &file, FileKind::File, 0o600, account)
+}
+
+/// Has a reset of the same run leave the lines that hold the user's keys.
+fn keep(guest: &mut Guest, user: &User, file: &GuestPath, text: &[u8]) -> Outcome<()> {
+    let wanted: Vec<_> = user
+        .ssh_authorized_keys
+        .iter()
+        .map(|key| KeyLine::parse(key.as_bytes()))
+        .collect();
+    let is_wanted = |line: &&[u8]| {
+        let key = KeyLine::parse(line).map(|line| line.key);
+        key.is_some_and(|key| wanted.iter().flatten().any(|wanted| wanted.key == key))
+    };
+    let lines = text.split(|byte| *byte == b'\n').filter(is_wanted);
+    Ok(guest.keep_lines(file, lines)?)
 }
 
 fn home_of(guest: &Guest, account: &Account) -> Outcome<GuestPath> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed expectation is a failed test")]
 
 mod accounts;
+mod authorities;
 mod chroot;
 mod first_boot;
 mod guest_units;
@@ -11,7 +12,10 @@ mod logins;
 mod made_guest;
 mod offline;
 mod operations;
+mod reset;
+mod scene;
 mod settings;
+mod sources;
 mod swap;
 mod systemctl;
 mod update_grub;

@@ -18,8 +18,13 @@ impl Host for AnyFile {
         Ok(())
     }
 
-    fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-        Ok(b"apiVersion: imgctl/v1\nkind: Recipe\n".to_vec())
+    fn read_file(&self, path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
+        let content: &[u8] = match path.extension().and_then(|ending| ending.to_str()) {
+            Some("pem") => include_bytes!("../../tests/trust/ca.pem"),
+            Some("asc") => include_bytes!("../../tests/trust/vendor.asc"),
+            _ => b"apiVersion: imgctl/v1\nkind: Recipe\n",
+        };
+        Ok(content.to_vec())
     }
 
     fn variable(&self, _name: &str) -> Option<Vec<u8>> {
@@ -42,7 +47,9 @@ fn scope() -> Scope {
         let kind = Type::String;
         scope.variables.insert(name.into(), Variable { kind, value });
     }
-    scope.secrets.insert("private_ca".into(), SecretState::Absent);
+    for name in ["private_ca", "vendor_key"] {
+        scope.secrets.insert(name.into(), SecretState::Absent);
+    }
     scope
 }
 

@@ -8,6 +8,7 @@ mod name;
 mod path;
 mod principal;
 mod remote;
+mod reset;
 mod ssh_key;
 mod sshd;
 mod sudo_rule;
@@ -34,7 +35,8 @@ pub(crate) use path::{
 pub(crate) use principal::{
     ACL_ENTRY, CAPABILITIES, FILE_MODE, MODE, PRINCIPAL, USER_NAME, mode_bits, mode_change, principal,
 };
-pub(crate) use remote::{CERTIFICATE, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
+pub(crate) use remote::{CERTIFICATE, FINGERPRINT, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
+pub(crate) use reset::RESET_OPERATION;
 pub(crate) use ssh_key::{SSH_KEY, decode_base64};
 pub(crate) use sshd::{SSHD_KEYWORD, SSHD_VALUE, Takes, sshd_keyword, sshd_value};
 pub(crate) use sudo_rule::SUDO_RULE;

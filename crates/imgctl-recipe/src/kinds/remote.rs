@@ -64,6 +64,25 @@ pub(crate) static KEYRING: TextKind = TextKind {
     },
 };
 
+/// A key's fingerprint.
+pub(crate) static FINGERPRINT: TextKind = TextKind {
+    title: "fingerprint",
+    what: "a fingerprint of 40 or 64 hexadecimal digits",
+    numbers: Numbers::Check,
+    pattern: "^([0-9a-fA-F] ?){39}[0-9a-fA-F]$|^([0-9a-fA-F] ?){63}[0-9a-fA-F]$",
+    check: |text| {
+        let digits = text.chars().filter(|c| *c != ' ');
+        let is_right = digits.clone().all(|c| c.is_ascii_hexdigit()) && matches!(digits.count(), 40 | 64);
+        match is_right {
+            true => Ok(()),
+            false => Err(
+                Complaint::error(format!("{} is not the fingerprint of a key", quoted(text)))
+                    .hint("`gpg --show-keys FILE` prints it: 40 or 64 hexadecimal digits"),
+            ),
+        }
+    },
+};
+
 fn check_url(text: &str) -> Result<(), Complaint> {
     let refuse = |why: &str| Complaint::error(format!("{} is not an address: {why}", quoted(text)));
     let Some((scheme, rest)) = text.split_once("://") else {

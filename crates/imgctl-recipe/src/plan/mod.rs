@@ -11,7 +11,9 @@ mod first_boot;
 mod keyboard;
 mod mode;
 mod network;
+mod reset;
 mod secret;
+mod trust;
 mod users;
 
 use std::path::PathBuf;
@@ -25,8 +27,10 @@ pub use first_boot::*;
 pub use keyboard::*;
 pub use mode::{ModeChange, ModeClause};
 pub use network::*;
+pub use reset::{MachineId, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile};
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
+pub use trust::{AptArchive, Authority, Repository, RepositoryKey, RepositoryPlace};
 pub use users::*;
 
 /// A whole recipe, without findings.
@@ -38,6 +42,10 @@ pub struct Plan {
     pub expect: Option<Sourced<Expect>>,
     /// `hostname`.
     pub hostname: Option<Sourced<String>>,
+    /// `trust.ca`, in the recipe's order.
+    pub authorities: Vec<Sourced<Authority>>,
+    /// `packages.repos`, in the recipe's order.
+    pub repositories: Vec<Sourced<Repository>>,
     /// `groups`, in the recipe's order.
     pub groups: Vec<Sourced<GroupEntry>>,
     /// `timezone`: a name of the tz database.
@@ -149,89 +157,6 @@ pub struct Services {
     pub preset: Vec<Sourced<String>>,
     /// Where it says that all units but the listed ones follow the preset files.
     pub preset_all: Option<Origin>,
-}
-
-/// The `reset` section.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Reset {
-    /// Which operations run unless named below.
-    pub profile: ResetProfile,
-    /// What becomes of /etc/machine-id.
-    pub machine_id: MachineId,
-    /// Operations by name, switched on (`true`) or off; they win over the profile.
-    pub operations: Vec<(ResetOperation, bool)>,
-}
-
-/// A named set of reset operations.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum ResetProfile {
-    /// Everything that must not travel from one machine to its clones.
-    #[default]
-    Golden,
-    /// Nothing but what is named.
-    None,
-}
-
-/// The states that /etc/machine-id can be left in.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum MachineId {
-    /// An empty file: a new id at first boot, `ConditionFirstBoot=` stays false.
-    #[default]
-    Empty,
-    /// The word `uninitialized`: a new id, and units with `ConditionFirstBoot=yes` run.
-    Uninitialized,
-    /// As it is.
-    Keep,
-}
-
-/// What a reset can remove. `ALL` is in the order in which they run.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum ResetOperation {
-    /// SSH host keys; something in the guest is made sure to create new ones.
-    SshHostkeys,
-    /// cloud-init's state, as `cloud-init clean --logs --seed`.
-    CloudInit,
-    /// Log files and the journal.
-    Logs,
-    /// Package manager caches.
-    PackageCache,
-    /// Shell histories.
-    ShellHistory,
-    /// Stored random seeds and the systemd credential secret.
-    RandomSeed,
-    /// What lies in /tmp and /var/tmp.
-    Tmp,
-    /// DHCP leases and other network identity.
-    DhcpState,
-}
-
-impl ResetOperation {
-    /// Every operation, in the order in which they run.
-    pub const ALL: [Self; 8] = [
-        Self::SshHostkeys,
-        Self::CloudInit,
-        Self::Logs,
-        Self::PackageCache,
-        Self::ShellHistory,
-        Self::RandomSeed,
-        Self::Tmp,
-        Self::DhcpState,
-    ];
-
-    /// The recipe's key for it.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::SshHostkeys => "ssh_hostkeys",
-            Self::CloudInit => "cloud_init",
-            Self::Logs => "logs",
-            Self::PackageCache => "package_cache",
-            Self::ShellHistory => "shell_history",
-            Self::RandomSeed => "random_seed",
-            Self::Tmp => "tmp",
-            Self::DhcpState => "dhcp_state",
-        }
-    }
 }
 
 /// The `outputs` section. The command line wins over it.

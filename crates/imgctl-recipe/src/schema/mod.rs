@@ -16,6 +16,7 @@ mod network;
 mod order;
 mod outputs;
 mod packages;
+mod repositories;
 mod reset;
 mod run;
 mod selinux;

@@ -1,6 +1,6 @@
 //! `packages`: repositories, and what is installed.
 
-use super::{Key, Rule, Shape, Table};
+use super::{Key, Rule, Shape, Table, repositories};
 use crate::kinds;
 
 pub(super) static PACKAGES: Table = Table {
@@ -20,11 +20,11 @@ packages:
     keys: &[
         Key::new(
             "repos",
-            Shape::List(&Shape::Table(&REPO)),
+            Shape::List(&Shape::Table(&repositories::REPO)),
             "[{ id: k8s, baseurl: \"https://mirror.example/k8s\", gpgkey: \"https://mirror.example/key\" }]",
             "Repositories to add; they stay in the image.",
         )
-        .also(&["repositories", "sources", "repo"]).later(),
+        .also(&["repositories", "sources", "repo"]),
         Key::new(
             "snapshot",
             Shape::Text(&kinds::TIMESTAMP),
@@ -84,98 +84,6 @@ packages:
         )
         .default("`false`")
         .also(&["install_recommends", "weak_deps"]).later_but("false"),
-    ],
-};
-
-static REPO: Table = Table {
-    path: "packages.repos[]",
-    what: "a mapping like `{ id: k8s, baseurl: \"https://mirror.example/k8s\" }`",
-    about: "`uri` and what goes with it for apt; `baseurl` for dnf and zypper.",
-    example: "\
-packages:
-  repos:
-    - { id: backports, uri: \"http://mirror.example/debian\", suite: trixie-backports, components: [main, contrib],
-        signed_by: debian-archive-keyring }
-    - { id: k8s, baseurl: \"https://mirror.example/k8s/x86_64\", gpgkey: \"https://mirror.example/k8s/key\" }
-",
-    rules: &[
-        Rule::One(&["uri", "baseurl"]),
-        Rule::Needs("uri", &["suite"]),
-        Rule::Needs("suite", &["uri"]),
-        Rule::Needs("components", &["uri"]),
-        Rule::Needs("signed_by", &["uri"]),
-    ],
-    keys: &[
-        Key::new(
-            "id",
-            Shape::Text(&kinds::DROP_IN),
-            "backports",
-            "Its name, also that of the file in the guest.",
-        )
-        .required()
-        .also(&["name", "repo"]),
-        Key::new(
-            "uri",
-            Shape::Text(&kinds::URL),
-            "http://mirror.example/debian",
-            "An apt archive.",
-        )
-        .also(&["uris", "mirror"]),
-        Key::new(
-            "suite",
-            Shape::Text(&kinds::WORD),
-            "trixie-backports",
-            "The suite of an apt archive.",
-        )
-        .default("needed with `uri`")
-        .also(&["suites", "distribution", "codename"]),
-        Key::new(
-            "components",
-            Shape::List(&Shape::Text(&kinds::WORD)),
-            "[main, contrib]",
-            "The components of an apt suite.",
-        )
-        .default("`[main]`; none for a suite that ends in `/`")
-        .also(&["component"]),
-        Key::new(
-            "signed_by",
-            Shape::Text(&kinds::KEYRING),
-            "debian-archive-keyring",
-            "The keyring that signs an apt archive: one of the guest's, or a local file.",
-        )
-        .default("the guest's own keyrings")
-        .also(&["keyring", "key"]),
-        Key::new(
-            "baseurl",
-            Shape::Text(&kinds::URL),
-            "https://mirror.example/k8s/x86_64",
-            "A dnf or zypper repository.",
-        )
-        .also(&["url", "base_url"]),
-        Key::new(
-            "gpgkey",
-            Shape::OneOrMore(&Shape::Text(&kinds::URL_OR_PATH)),
-            "https://mirror.example/k8s/key",
-            "The key that signs its packages: an address, or a local file.",
-        )
-        .default("the guest's own keys")
-        .also(&["gpg_key"]),
-        Key::new(
-            "enabled",
-            Shape::Boolean,
-            "false",
-            "Whether the guest uses it later on.",
-        )
-        .default("`true`")
-        .also(&["enable"]),
-        Key::new(
-            "priority",
-            Shape::Integer(1, 1000),
-            "500",
-            "As the guest's package manager means it.",
-        )
-        .default("the manager's"),
-        Key::when(),
     ],
 };
 

@@ -337,7 +337,7 @@ fn template(text: &str, place: &Place, context: &mut Context<'_>) -> Option<Cont
     Some(Content::Inline(rendered.text))
 }
 
-fn cannot_read(text: &str, error: &HostFileError) -> Complaint {
+pub(super) fn cannot_read(text: &str, error: &HostFileError) -> Complaint {
     let complaint = Complaint::error(format!("cannot read {}: {error}", quoted(text)));
     match error {
         HostFileError::NotFound if Path::new(text).is_relative() => {

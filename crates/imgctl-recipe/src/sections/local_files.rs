@@ -11,9 +11,6 @@ pub(super) fn check(fields: &Fields<'_>, context: &mut Context<'_>) {
     for entry in tables(fields, None, "run") {
         file(entry, "source", context);
     }
-    for entry in tables(fields, Some("trust"), "ca") {
-        file(entry, "source", context);
-    }
     for entry in tables(fields, Some("packages"), "files") {
         file(entry, "source", context);
     }

@@ -8,9 +8,11 @@ mod keyboard;
 mod local_files;
 mod network;
 mod outputs;
+mod repositories;
 mod reset;
 mod services;
 mod sshd;
+mod trust;
 mod users;
 mod verify;
 
@@ -134,6 +136,8 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
     Plan {
         name: name.map(|(name, _)| name.to_owned()),
         expect: expect::expect(fields, &mut context),
+        authorities: trust::authorities(fields, &mut context),
+        repositories: repositories::repositories(fields, &mut context),
         groups: users::groups(fields, &mut context),
         users: users::users(fields, &mut context),
         files: files::files(fields, &mut context),
@@ -152,7 +156,7 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         swap: boot::swap(fields, &mut context),
         network: network::network(fields, &mut context),
         cloud_init: network::cloud_init(fields, &mut context),
-        reset: reset::reset(fields, &context),
+        reset: reset::reset(fields, &mut context),
         verify: verify::verify(fields, &mut context),
         outputs,
         secrets: reading.scope.known_secrets(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
     Content, FileAction, FirstBootDeed, GuestFacts, MachineId, ModeChange, Plan, Principal, Recipe, RecipeSource,
-    ResetOperation, Settings, Sourced, read,
+    Settings, Sourced, read,
 };
 
 use crate::host::Folder;
@@ -76,20 +76,8 @@ fn the_kubernetes_nodes_check_clean() {
             "debian13-k8s-sriov",
             &["source", "disk.size", "packages.install", "run", "outputs.emit"],
         ),
-        (
-            "rocky9-rke2",
-            &[
-                "trust.ca",
-                "packages.repos",
-                "files[3].url",
-                "selinux.relabel",
-                "reset.ssh_authorized_keys",
-            ],
-        ),
-        (
-            "ubuntu2404-k3s",
-            &["ansible", "files[0].url", "reset.keep_authorized_keys"],
-        ),
+        ("rocky9-rke2", &["files[3].url", "selinux.relabel"]),
+        ("ubuntu2404-k3s", &["ansible", "files[0].url"]),
         ("node", &[]),
         ("debian13-node", &[]),
         ("ubuntu-node", &[]),
@@ -97,12 +85,7 @@ fn the_kubernetes_nodes_check_clean() {
         let recipe = recipe_of(&folder.join(format!("{name}.yaml")), &settings_of(name));
         let unsupported = names(recipe.unsupported());
         for key in later {
-            // The entry for a certificate is left out where there is none.
-            let conditional = *key == "trust.ca";
-            assert!(
-                conditional || unsupported.contains(key),
-                "{name}: {key} of {unsupported:?}"
-            );
+            assert!(unsupported.contains(key), "{name}: {key} of {unsupported:?}");
         }
         assert_eq!(unsupported.is_empty(), later.is_empty(), "{name}: {unsupported:?}");
         let plan = recipe.plan(&GuestFacts::default()).unwrap();
@@ -211,10 +194,7 @@ fn every_section_is_in_the_plan() {
     assert_eq!(keyboard.options, ["compose:menu"]);
     let reset = plan.reset.unwrap().value;
     assert_eq!(reset.machine_id, MachineId::Uninitialized);
-    assert_eq!(
-        reset.operations,
-        [(ResetOperation::Logs, false), (ResetOperation::Tmp, true)]
-    );
+    assert!(!reset.runs("logs") && reset.runs("tmp") && reset.runs("machine-id"));
 
     let outputs = plan.outputs;
     let image = outputs.image.unwrap().value;

@@ -29,16 +29,24 @@ pub(super) fn write_changes(out: &mut impl Write, receipt: &Receipt) -> io::Resu
             by_step.entry(step).or_default().push(change);
         }
     }
-    for (index, step) in receipt.steps.iter().enumerate() {
+    // Most operations of a reset find nothing in most guests.
+    let is_idle = |step: &&StepRecord| step.section == "reset" && !by_step.contains_key(step.name);
+    let (idle, steps): (Vec<&StepRecord>, Vec<&StepRecord>) = receipt.steps.iter().partition(is_idle);
+    for (index, step) in steps.iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
         }
         let StepRecord { name, about, .. } = step;
         writeln!(out, "{HEADING}{}. {name}{HEADING:#}: {about}", index + 1)?;
         match by_step.get(name) {
-            Some(changes) => write_step(out, receipt, step, changes)?,
+            Some(changes) => write_step(out, &steps, step, changes)?,
             None => writeln!(out, "nothing to change")?,
         }
+    }
+    if !idle.is_empty() {
+        let names: Vec<&str> = idle.iter().map(|step| step.name).collect();
+        let gap = if steps.is_empty() { "" } else { "\n" };
+        writeln!(out, "{gap}nothing to reset for {}", names.join(", "))?;
     }
     if receipt.steps.is_empty() {
         writeln!(out, "the recipe asks for nothing")?;
@@ -46,7 +54,7 @@ pub(super) fn write_changes(out: &mut impl Write, receipt: &Receipt) -> io::Resu
     Ok(())
 }
 
-fn write_step(out: &mut impl Write, receipt: &Receipt, step: &StepRecord, changes: &[&Change]) -> io::Result<()> {
+fn write_step(out: &mut impl Write, steps: &[&StepRecord], step: &StepRecord, changes: &[&Change]) -> io::Result<()> {
     let is_first = |change: &&&Change| change.steps.first() == Some(&step.name);
     let gone = changes
         .iter()
@@ -65,7 +73,7 @@ fn write_step(out: &mut impl Write, receipt: &Receipt, step: &StepRecord, change
             stamped += 1;
             continue;
         }
-        let Some(number) = shown_before(receipt, step, change) else {
+        let Some(number) = shown_before(steps, step, change) else {
             match topmost(&gone, change) {
                 Some(top) if top != change.path => {}
                 Some(top) => write_change(out, change, trees.get(&top))?,
@@ -82,9 +90,9 @@ fn write_step(out: &mut impl Write, receipt: &Receipt, step: &StepRecord, change
 }
 
 /// The number of an earlier step that a change is shown with.
-fn shown_before(receipt: &Receipt, step: &StepRecord, change: &Change) -> Option<usize> {
+fn shown_before(steps: &[&StepRecord], step: &StepRecord, change: &Change) -> Option<usize> {
     let first = change.steps.first().filter(|first| **first != step.name)?;
-    let index = receipt.steps.iter().position(|other| other.name == *first)?;
+    let index = steps.iter().position(|other| other.name == *first)?;
     Some(index + 1)
 }
 

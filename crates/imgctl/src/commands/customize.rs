@@ -8,6 +8,7 @@ use crate::commands::recipe;
 use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
+use imgctl_core::steps::flags::Flag;
 use imgctl_core::{CustomizeOptions, OutputOptions};
 use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe};
 use std::env;
@@ -41,7 +42,14 @@ Environment:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CustomizeArgs {
     #[command(flatten)]
-    run: RunArgs,
+    whole: WholeRunArgs,
+}
+
+/// A run with its output.
+#[derive(Args, Debug)]
+pub(super) struct WholeRunArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
     /// Do everything but writing the output, and show every change, as `imgctl plan` does
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -70,14 +78,14 @@ pub(super) struct RunArgs {
     receipt: Option<PathBuf>,
     /// Write the receipt to standard output
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// Folder for a scratch file [default: the output's folder]
     #[arg(long, value_name = "DIR")]
     scratch: Option<PathBuf>,
     #[command(flatten)]
     variables: VariableArgs,
     #[command(flatten)]
-    flags: FlagArgs,
+    pub(super) flags: FlagArgs,
 }
 
 #[derive(Args, Debug)]
@@ -97,19 +105,27 @@ struct OutputArgs {
 }
 
 pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
-    if args.dry_run {
-        return dry_run(ui, &args.run, &args.input);
-    }
+    run_whole(ui, &args.whole, None)
+}
+
+/// A run, or a dry run; `last` comes after all other options.
+pub(super) fn run_whole(ui: &Ui, args: &WholeRunArgs, last: Option<Flag>) -> CommandResult {
     let (base, recipe) = args.run.read(ui)?;
+    if args.dry_run {
+        let mut options = args.run.options(base, recipe, &args.input, None)?;
+        options.flags.extend(last);
+        return run(ui, &args.run, &options);
+    }
     let outputs = recipe.as_ref().map(Recipe::outputs).cloned().unwrap_or_default();
     let output = output(ui, &args.output, &outputs)?;
-    let options = CustomizeOptions {
+    let mut options = CustomizeOptions {
         // Of an overlay nobody expects that it takes as long as reading its base.
         digest_base: !args.output.thin || args.run.json || args.run.receipt.is_some(),
         wipe_free: args.wipe_free,
         threads: args.threads,
         ..args.run.options(base, recipe, &args.input, Some(output))?
     };
+    options.flags.extend(last);
     run(ui, &args.run, &options)
 }
 

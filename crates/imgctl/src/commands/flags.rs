@@ -3,7 +3,7 @@
 use crate::command_error::{CommandError, CommandResult};
 use crate::host_files::LocalHost;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use imgctl_core::steps::flags::{Flag, FlagSpec, flags, parse};
+use imgctl_core::steps::flags::{Flag, FlagError, FlagSpec, flags, parse};
 
 /// The options with their values, in order.
 #[derive(Clone, Debug, Default)]
@@ -12,15 +12,23 @@ pub(crate) struct FlagArgs {
 }
 
 impl FlagArgs {
+    /// Whether there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
     /// What they ask for.
     pub(super) fn read(&self) -> CommandResult<Vec<Flag>> {
-        parse(&self.given, &LocalHost).map_err(|error| {
-            let refusal = CommandError::usage(error.to_string());
-            match error.hint() {
-                Some(hint) => refusal.hint(hint),
-                None => refusal,
-            }
-        })
+        parse(&self.given, &LocalHost).map_err(|error| refusal(&error))
+    }
+}
+
+/// What is wrong about an option, as an error of the command line.
+pub(super) fn refusal(error: &FlagError) -> CommandError {
+    let refusal = CommandError::usage(error.to_string());
+    match error.hint() {
+        Some(hint) => refusal.hint(hint),
+        None => refusal,
     }
 }
 

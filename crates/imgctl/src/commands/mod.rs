@@ -18,6 +18,7 @@ pub(crate) mod plan;
 pub(crate) mod recipe;
 pub(crate) mod steps;
 mod summary;
+pub(crate) mod sysprep;
 pub(crate) mod verify;
 
 use crate::command_error::{CommandError, CommandResult};

@@ -55,7 +55,10 @@ impl Step for Users {
     }
 }
 
-pub(super) fn ensure(guest: &mut Guest, user: &User) -> Outcome<()> {
+pub(in crate::steps) fn ensure(guest: &mut Guest, user: &User) -> Outcome<()> {
+    if !matches!(user.state, UserState::Absent { .. }) {
+        guest.keep_account(user.name.as_bytes());
+    }
     let customs = Customs::read(guest)?;
     let database = Database::read(guest)?;
     let is_there = database.get(Passwd).is_some_and(|file| file.has(user.name.as_bytes()));

@@ -92,8 +92,15 @@ impl Step for Files {
 /// Puts an entry in place; of one with a secret nothing is told but that it changed.
 fn put_hidden(guest: &mut Guest, entry: &FileEntry) -> Outcome<()> {
     put(guest, entry)?;
+    let path = GuestPath::new(&entry.path)?;
     if entry.sensitive {
-        guest.hide(&GuestPath::new(&entry.path)?)?;
+        guest.hide(&path)?;
+    }
+    if !matches!(
+        entry.action,
+        FileAction::Absent | FileAction::Metadata | FileAction::Directory
+    ) {
+        guest.keep(&path)?;
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ mod tests;
 pub use argument::{FlagArgument, FlagHost};
 pub use error::FlagError;
 pub use reference::operations_reference;
-pub use run::{Flag, parse};
+pub use run::{Flag, of_sections, parse};
 pub(crate) use run::{PlannedAction, PlannedFlag, planned};
 
 use super::Step;
@@ -135,6 +135,9 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::hostname::FLAGS,
     super::accounts::FLAGS,
     super::services::FLAGS,
+    super::trust::FLAGS,
+    super::repositories::FLAGS,
+    super::reset::FLAGS,
     super::identity::FLAGS,
     super::first_boot::FLAGS,
     super::boot::FLAGS,

@@ -2,7 +2,7 @@
 
 use super::general::GENERAL;
 use super::{FlagDeed, FlagGroup, FlagSpec, Peer, flags};
-use crate::steps::STEPS;
+use crate::steps::{STEPS, reset};
 use std::fmt::Write as _;
 
 const INTRODUCTION: &str = "\
@@ -45,6 +45,7 @@ pub fn operations_reference() -> String {
     for step in STEPS {
         let _ = writeln!(text, "| {} | `{}` | {} |", step.name, step.section, cell(step.help));
     }
+    text.push_str(&reset::reference());
     text
 }
 

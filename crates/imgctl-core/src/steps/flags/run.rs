@@ -85,6 +85,23 @@ pub fn parse(given: &[(String, String)], host: &dyn FlagHost) -> Result<Vec<Flag
     read.filter_map(Result::transpose).collect()
 }
 
+/// The option of this name as if its value had been these sections of a recipe.
+///
+/// # Errors
+/// When the option is no short form of a recipe, or there is something wrong about the sections.
+pub fn of_sections(name: &str, sections: Value, host: &dyn FlagHost) -> Result<Flag, FlagError> {
+    let spec = known(name)?;
+    let argument = FlagArgument {
+        flag: spec,
+        text: "",
+        host,
+        settings: &FlagSettings::default(),
+    };
+    let recipe = recipe(&argument, sections).map_err(|error| error.of(spec))?;
+    let action = Action::Recipe(recipe);
+    Ok(Flag { spec, action })
+}
+
 fn known(name: &str) -> Result<&'static FlagSpec, FlagError> {
     flag(name).ok_or_else(|| {
         FlagError::with_hint(

@@ -1,9 +1,9 @@
 //! `--machine-id`: what becomes of /etc/machine-id, in its turn among the other options.
 
 use crate::guest::Guest;
-use crate::steps::Outcome;
 use crate::steps::flags::{FlagArgument, FlagDeed, FlagError, FlagGroup, FlagSpec, Peer};
 use crate::steps::reset::machine_id::reset;
+use crate::steps::{Outcome, fixed};
 use imgctl_recipe::MachineId;
 
 pub(super) const FLAG: FlagSpec = FlagSpec {
@@ -31,8 +31,9 @@ fn state(argument: &FlagArgument<'_>) -> Result<MachineId, FlagError> {
 
 fn apply(state: &MachineId, guest: &mut Guest) -> Outcome<()> {
     match state {
-        MachineId::Empty => reset(guest, ""),
-        MachineId::Uninitialized => reset(guest, "uninitialized\n"),
-        MachineId::Keep => Ok(()),
+        MachineId::Empty => reset(guest, "")?,
+        MachineId::Uninitialized => reset(guest, "uninitialized\n")?,
+        MachineId::Keep => return Ok(()),
     }
+    Ok(guest.keep(&fixed("/etc/machine-id"))?)
 }

@@ -232,7 +232,7 @@ mod tests {
         edited(&mut guest, |guest| {
             for _ in 0..2 {
                 set(guest, &wanted()).unwrap();
-                crate::steps::reset::cloud_init::run(guest).unwrap();
+                crate::steps::reset::cloud_init::run(guest, &imgctl_recipe::Reset::default()).unwrap();
             }
         });
         let names: Vec<String> = listing(guest.tree()).keys().map(ToString::to_string).collect();

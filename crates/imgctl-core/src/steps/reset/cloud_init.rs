@@ -1,29 +1,47 @@
 //! `cloud_init`: as `cloud-init clean --logs --seed`, so that the next boot is its first.
 
-use super::Operation;
 use super::sweep;
 use crate::guest::{Guest, MAX_TEXT_BYTES};
-use crate::steps::{Outcome, StepSpec, fixed};
-use imgctl_recipe::{Plan, ResetOperation};
+use crate::steps::{Outcome, fixed};
+use imgctl_recipe::Reset;
 use imgctl_vfs::GuestPath;
 use std::collections::BTreeSet;
 
-pub(in crate::steps) const SPEC: StepSpec = StepSpec {
-    name: "cloud-init",
-    section: "reset",
-    help: "remove cloud-init's state, seed and logs, so that it starts anew",
-    build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::CloudInit, run),
-};
+/// What cloud-init writes for one instance (`cloud-init clean --configs all` of 25.3).
+const CONFIGS: [&str; 8] = [
+    "/etc/netplan/50-cloud-init.yaml",
+    "/etc/NetworkManager/conf.d/99-cloud-init.conf",
+    "/etc/NetworkManager/conf.d/30-cloud-init-ip6-addr-gen-mode.conf",
+    "/etc/NetworkManager/system-connections/cloud-init-*.nmconnection",
+    "/etc/systemd/network/10-cloud-init-*.network",
+    "/etc/network/interfaces.d/50-cloud-init",
+    "/etc/network/interfaces.d/50-cloud-init.cfg",
+    "/etc/ssh/sshd_config.d/50-cloud-init.conf",
+];
 
-pub(in crate::steps) fn run(guest: &mut Guest) -> Outcome<()> {
+/// Only where cloud-init writes them again: without it, or where it leaves the network alone, they are somebody's settings.
+pub(super) fn configs(guest: &mut Guest, _: &Reset) -> Outcome<()> {
+    let mut is_there = false;
+    for program in ["/usr/bin/cloud-init", "/usr/local/bin/cloud-init"] {
+        is_there |= guest.exists(&fixed(program))?;
+    }
+    if !is_there || guest.exists(&fixed("/etc/cloud/cloud-init.disabled"))? {
+        return Ok(());
+    }
+    if CloudConfig::read(guest)?.leaves_network {
+        return sweep::remove_files(guest, &CONFIGS[7..]);
+    }
+    sweep::remove_files(guest, &CONFIGS)
+}
+
+pub(in crate::steps) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     sweep::empty(guest, &fixed("/var/lib/cloud"))?;
     for log in CloudConfig::read(guest)?.logs {
         if log.is_within(&fixed("/var/log")) {
             sweep::remove_file(guest, &log)?;
         }
     }
-    let scripts = guest.glob("/etc/cloud/clean.d/*")?;
-    let mut scripts: Vec<GuestPath> = scripts;
+    let mut scripts = guest.glob("/etc/cloud/clean.d/*")?;
     scripts.retain(|script| script.file_name() != Some(b"README"));
     for script in scripts {
         guest.warn(format!("{script} is not run; `cloud-init clean` would have"));
@@ -36,6 +54,8 @@ pub(in crate::steps) fn run(guest: &mut Guest) -> Outcome<()> {
 pub(in crate::steps) struct CloudConfig {
     /// `datasource_list`, if any file sets one; the last one counts.
     pub(in crate::steps) datasources: Option<Vec<String>>,
+    /// Whether the network is none of its business: `network: { config: disabled }`.
+    pub(super) leaves_network: bool,
     /// Where it logs to.
     pub(super) logs: BTreeSet<GuestPath>,
 }
@@ -64,6 +84,12 @@ impl CloudConfig {
         for (index, line) in lines.iter().enumerate() {
             if let Some(rest) = line.strip_prefix("datasource_list:") {
                 self.datasources = Some(list(rest, &lines[index + 1..]));
+            } else if let Some(rest) = line.strip_prefix("network:") {
+                let below = lines[index + 1..]
+                    .iter()
+                    .take_while(|line| line.starts_with([' ', '\t']) || line.is_empty());
+                let mut all = std::iter::once(rest).chain(below.copied());
+                self.leaves_network = all.any(|line| line.contains("config:") && line.contains("disabled"));
             } else if let Some(rest) = line.strip_prefix("def_log_file:") {
                 self.logs.extend(GuestPath::new(unquoted(rest)));
             } else if line.contains("tee ") || line.contains('>') {

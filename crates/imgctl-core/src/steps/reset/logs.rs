@@ -1,36 +1,29 @@
 //! `logs`: what the machine wrote down of itself.
 
-use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Outcome, StepSpec, fixed};
-use imgctl_recipe::{Plan, ResetOperation};
+use crate::steps::{Outcome, fixed};
+use imgctl_recipe::Reset;
 use imgctl_vfs::{FileKind, GuestPath};
 
-pub(in crate::steps) const SPEC: StepSpec = StepSpec {
-    name: "logs",
-    section: "reset",
-    help: "remove log files and the journal; folders stay, and the records of logins are emptied",
-    build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::Logs, run),
-};
-
 /// Folders whose every entry belongs to the machine that wrote it: the journal's are named by the machine's identity.
-const EMPTIED: [&str; 8] = [
+const EMPTIED: [&str; 9] = [
     "/var/log/journal",
     "/var/log/containers",
     "/var/log/pods",
     "/var/log/installer",
     "/var/log/anaconda",
+    "/var/log/sa",
     "/var/spool/abrt",
     "/var/crash",
     "/var/log/dump",
 ];
 
 /// Records that login programs write to only where they exist, with the mode they have.
-const TRUNCATED: [&str; 5] = ["btmp", "wtmp", "lastlog", "faillog", "tallylog"];
+const TRUNCATED: [&str; 6] = ["btmp", "wtmp", "lastlog", "faillog", "tallylog", "pacct"];
 
 /// Logs and traces of an installation elsewhere.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 16] = [
     "/var/named/data/named.run",
     "/var/lib/logrotate.status",
     "/var/lib/logrotate/status",
@@ -45,20 +38,23 @@ const ELSEWHERE: [&str; 14] = [
     "/var/cache/fontconfig/*",
     "/var/lib/AccountsService/users/*",
     "/var/lib/fprint/*",
+    "/var/cache/man/*",
+    "/etc/Pegasus/*.{cnf,crt,csr,pem,srl}",
 ];
 
-pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
+pub(super) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     for folder in EMPTIED {
         sweep::empty(guest, &fixed(folder))?;
     }
     for (path, kind) in sweep::files_below(guest, &fixed("/var/log"))? {
         match kind {
+            FileKind::File if guest.is_kept(&path) => guest.leave(&path),
             FileKind::File if is_record(&path) => guest.truncate(&path)?,
             FileKind::File => drop(guest.remove(&path)?),
             _ => {}
         }
     }
-    sweep::remove_files(guest, &ELSEWHERE)
+    sweep::remove_all(guest, &ELSEWHERE)
 }
 
 fn is_record(path: &GuestPath) -> bool {

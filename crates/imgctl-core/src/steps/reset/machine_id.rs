@@ -1,39 +1,18 @@
 //! `machine_id`: an identity of its own for every clone.
 
 use crate::guest::{Guest, NewMetadata};
-use crate::steps::{Outcome, Step, StepError, StepSpec, fixed};
-use imgctl_recipe::{MachineId, Origin, Plan};
+use crate::steps::{Outcome, fixed};
+use imgctl_recipe::{MachineId, Reset};
 use imgctl_vfs::FileKind;
 
-pub(in crate::steps) const SPEC: StepSpec = StepSpec {
-    name: "machine-id",
-    section: "reset",
-    help: "empty /etc/machine-id, or mark it uninitialized, so that each clone gets its own",
-    build: |plan: &Plan| {
-        let reset = plan.reset.as_ref()?;
-        let content = match reset.value.machine_id {
-            MachineId::Empty => "",
-            MachineId::Uninitialized => "uninitialized\n",
-            MachineId::Keep => return None,
-        };
-        let origin = reset.origin.clone();
-        Some(Box::new(ResetMachineId { content, origin }))
-    },
-};
-
-#[derive(Debug)]
-struct ResetMachineId {
-    content: &'static str,
-    origin: Origin,
-}
-
-impl Step for ResetMachineId {
-    fn name(&self) -> &'static str {
-        SPEC.name
-    }
-
-    fn apply(&self, guest: &mut Guest) -> Result<(), StepError> {
-        reset(guest, self.content).map_err(|failure| failure.at(SPEC.name, Some(&self.origin)))
+pub(super) fn run(guest: &mut Guest, of: &Reset) -> Outcome<()> {
+    let path = fixed("/etc/machine-id");
+    match of.machine_id {
+        // Asked for by name in the same run, and no identity either.
+        MachineId::Empty if guest.is_kept(&path) && guest.has_content(&path, &mut &b"uninitialized\n"[..])? => Ok(()),
+        MachineId::Empty => reset(guest, ""),
+        MachineId::Uninitialized => reset(guest, "uninitialized\n"),
+        MachineId::Keep => Ok(()),
     }
 }
 

@@ -1,18 +1,10 @@
 //! `shell_history`: what people typed.
 
-use super::Operation;
 use super::sweep;
 use crate::guest::Guest;
-use crate::steps::{Outcome, StepSpec};
-use imgctl_recipe::{Plan, ResetOperation};
+use crate::steps::Outcome;
+use imgctl_recipe::Reset;
 use imgctl_vfs::GuestPath;
-
-pub(in crate::steps) const SPEC: StepSpec = StepSpec {
-    name: "shell-history",
-    section: "reset",
-    help: "remove the histories of shells and other programs in every home directory",
-    build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::ShellHistory, run),
-};
 
 /// Files in a home directory.
 const HISTORIES: [&str; 15] = [
@@ -34,7 +26,7 @@ const HISTORIES: [&str; 15] = [
 ];
 
 /// A history that is a link (to /dev/null, say) is somebody's choice and stays.
-pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
+pub(super) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     for home in sweep::homes(guest)? {
         for name in HISTORIES {
             let path = GuestPath::new([home.as_bytes(), b"/", name.as_bytes()].concat())?;

@@ -1,18 +1,11 @@
 //! `ssh_hostkeys`: no two machines with one key, and something that makes new ones at first boot.
 
-use super::Operation;
 use super::cloud_init::CloudConfig;
+use super::sweep;
 use crate::guest::{Guest, MAX_TEXT_BYTES, NewMetadata};
 use crate::steps::services::{assignments, enable_unit, links_to, unit_texts};
-use crate::steps::{Outcome, StepSpec, fixed};
-use imgctl_recipe::{Plan, ResetOperation};
-
-pub(in crate::steps) const SPEC: StepSpec = StepSpec {
-    name: "ssh-hostkeys",
-    section: "reset",
-    help: "remove the SSH host keys and make sure that each clone makes its own",
-    build: |plan: &Plan| Operation::build(plan, &SPEC, ResetOperation::SshHostkeys, run),
-};
+use crate::steps::{Outcome, fixed};
+use imgctl_recipe::Reset;
 
 /// The unit that is added where the guest has nothing of its own.
 pub(super) const UNIT: &str = "imgctl-ssh-hostkeys.service";
@@ -37,10 +30,8 @@ ExecStart=/usr/bin/ssh-keygen -A
 WantedBy=multi-user.target
 ";
 
-pub(super) fn run(guest: &mut Guest) -> Outcome<()> {
-    for path in guest.glob("/etc/ssh/ssh_host_*_key*")? {
-        guest.remove(&path)?;
-    }
+pub(super) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
+    sweep::remove_all(guest, &["/etc/ssh/*_host_*"])?;
     let has_sshd = guest.exists(&fixed("/usr/sbin/sshd"))? && guest.exists(&fixed("/usr/bin/ssh-keygen"))?;
     if !has_sshd || has_maker(guest)? {
         return Ok(());

@@ -1,5 +1,6 @@
 //! cloud-init's cloud-config as a recipe (module reference: <https://docs.cloud-init.io/en/latest/reference/modules.html>).
 
+mod apt;
 mod document;
 mod files;
 mod packages;
@@ -117,6 +118,7 @@ impl Importer<'_> {
                     None => self.draft.left_out(name, "it is neither true nor false"),
                 },
                 "yum_repos" => self.yum_repos(node),
+                "apt" => self.apt(node),
                 "runcmd" => self.commands(name, node, None),
                 "bootcmd" => self.commands(name, node, Some("before-packages")),
                 "ssh_pwauth" => self.password_logins(node),

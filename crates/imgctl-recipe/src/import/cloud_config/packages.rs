@@ -5,6 +5,17 @@ use super::Importer;
 use super::document::{Document, items, text, texts};
 use crate::node::{Node, NodeKind};
 
+/// What yum and a recipe call alike.
+const KEYS: [&str; 7] = [
+    "baseurl",
+    "mirrorlist",
+    "metalink",
+    "gpgkey",
+    "gpgcheck",
+    "enabled",
+    "priority",
+];
+
 impl Importer<'_> {
     pub(super) fn packages(&mut self, node: &Node) {
         let Some(entries) = items(node) else {
@@ -55,16 +66,17 @@ impl Importer<'_> {
             let mut keys = vec![("id", Child::part(Value::text(id)))];
             for (name, node) in entry.entries() {
                 let value = match name {
-                    "baseurl" | "gpgkey" => text(node).map(|text| Value::text(text.trim())),
-                    "enabled" => entry.flag(name).map(|flag| Value::Plain(flag.to_string())),
-                    // The name that people see, and what is so anyway.
+                    "baseurl" | "gpgkey" | "mirrorlist" | "metalink" => text(node).map(|text| Value::text(text.trim())),
+                    "enabled" | "gpgcheck" => entry.flag(name).map(|flag| Value::Plain(flag.to_string())),
+                    "priority" => text(node).map(|text| Value::Plain(text.trim().to_owned())),
+                    // The name that people see.
                     "name" => continue,
-                    "gpgcheck" if entry.flag(name) == Some(true) => continue,
                     _ => None,
                 };
                 match value {
                     Some(value) => {
-                        let key = ["baseurl", "gpgkey", "enabled"].into_iter().find(|key| *key == name);
+                        let mut known = KEYS.into_iter();
+                        let key = known.find(|key| *key == name);
                         keys.push((key.unwrap_or("baseurl"), Child::part(value)));
                     }
                     None => self

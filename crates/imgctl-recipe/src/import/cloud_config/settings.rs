@@ -18,7 +18,7 @@ pub(super) const REASONS: &[(&[&str], &str)] = &[
         "it is about a machine that boots, not about the image",
     ),
     (
-        &["apt", "apt_sources", "apt_mirror", "zypper"],
+        &["apt_sources", "apt_mirror", "zypper"],
         "repositories are written as `packages.repos`; a proxy as a file",
     ),
     (
