@@ -27,7 +27,10 @@ pub(crate) fn golden(tree: &mut Expected) {
     ] {
         tree.remove(path);
     }
-    for folder in ["/tmp", "/var/tmp", "/var/lib/dhcp", "/var/lib/systemd/network"] {
+    for file in ["group", "gshadow", "passwd", "shadow", "subuid", "subgid"] {
+        tree.remove(&format!("/etc/{file}-"));
+    }
+    for folder in ["/var/cache/man", "/tmp", "/var/tmp", "/var/lib/dhcp", "/var/lib/systemd/network"] {
         tree.empty(folder);
     }
 }
