@@ -16,11 +16,8 @@ use crate::say;
 
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
-<<<<<<< HEAD
-    ("getcap", "libcap2-bin"),
-=======
     ("busybox", "busybox"),
->>>>>>> main
+    ("getcap", "libcap2-bin"),
     ("getfacl", "acl"),
     ("getfattr", "attr"),
     ("groff", "groff"),

@@ -2,41 +2,29 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
-<<<<<<< HEAD
 mod acl;
-mod capabilities;
-=======
 mod boot;
->>>>>>> main
+mod capabilities;
 mod checks;
 mod files;
 mod first_boot;
 mod keyboard;
-<<<<<<< HEAD
 mod mode;
-=======
 mod network;
->>>>>>> main
 mod secret;
 mod users;
 
 use std::path::PathBuf;
 
-<<<<<<< HEAD
 pub use acl::{AclEntry, AclTag};
-pub use capabilities::FileCapabilities;
-=======
 pub use boot::*;
->>>>>>> main
+pub use capabilities::FileCapabilities;
 pub use checks::*;
 pub use files::*;
 pub use first_boot::*;
 pub use keyboard::*;
-<<<<<<< HEAD
 pub use mode::{ModeChange, ModeClause};
-=======
 pub use network::*;
->>>>>>> main
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 pub use users::*;
