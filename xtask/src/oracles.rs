@@ -16,6 +16,7 @@ use crate::say;
 
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
+    ("busybox", "busybox"),
     ("cloud-init", "cloud-init"),
     ("findmnt", "util-linux"),
     ("getfacl", "acl"),

@@ -75,7 +75,6 @@ fn whole_plan() -> Plan {
         )),
         ..Plan::default()
     };
-    add_settings(&mut plan);
     let web = User {
         name: "web".to_owned(),
         state: UserState::Present,
@@ -86,6 +85,7 @@ fn whole_plan() -> Plan {
         ..User::default()
     };
     plan.users.push(sourced(web, "users[1]"));
+    add_settings(&mut plan);
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
@@ -167,15 +167,14 @@ fn add_settings(plan: &mut Plan) {
     plan.network = Some(sourced(network, "network"));
 }
 
-const ENTRIES: [&str; 25] = [
-    "/boot/grub/grub.cfg|linux /k root=UUID=1\n",
-    "/usr/sbin/mkinitramfs|",
-    "/bin/sh|x",
+const ENTRIES: [&str; 24] = [
     "/bin/setupcon|x",
     "/usr/share/zoneinfo/Etc/UTC|TZif2",
     "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",
     "/usr/lib/systemd/system/ssh.socket|[Install]\nWantedBy=sockets.target\n",
     "/usr/lib/systemd/user/agent.socket|[Install]\nWantedBy=sockets.target\n",
+    "/boot/grub/grub.cfg|linux /k root=UUID=1\n",
+    "/usr/sbin/mkinitramfs|",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
     "/etc/shadow 0640|root:*:1::::::\n",

@@ -4,8 +4,12 @@
 
 mod accounts;
 mod chroot;
+mod first_boot;
+mod guest_units;
+mod identity;
 mod logins;
 mod made_guest;
+mod offline;
 mod operations;
 mod settings;
 mod swap;

@@ -42,6 +42,8 @@ pub struct Plan {
     pub users: Vec<Sourced<User>>,
     /// `files`, in the recipe's order.
     pub files: Vec<Sourced<FileEntry>>,
+    /// `sshd`.
+    pub sshd: Sshd,
     /// `kernel`.
     pub kernel: Kernel,
     /// `sysctl`, in the recipe's order.
@@ -54,8 +56,6 @@ pub struct Plan {
     pub network: Option<Sourced<Network>>,
     /// `cloud_init`.
     pub cloud_init: Option<Sourced<CloudInit>>,
-    /// `sshd`.
-    pub sshd: Sshd,
     /// `services`.
     pub services: Services,
     /// `services.user`: units of every user's session.

@@ -1,10 +1,7 @@
 //! The recipe itself: its sections.
 
-use super::{
-    Key, Shape, Table, ansible, cloud_init, disk, files, first_boot, kernel, mounts, network, outputs, packages, reset,
-    run, selinux, services,
-};
-use super::{settings, source, sshd, trust, users, variables, verify};
+use super::{Key, Shape, Table, ansible, cloud_init, disk, files, first_boot, kernel, mounts, network, outputs};
+use super::{packages, reset, run, selinux, services, settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
