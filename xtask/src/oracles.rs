@@ -16,17 +16,27 @@ use crate::say;
 
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
+    ("busybox", "busybox"),
+    ("getcap", "libcap2-bin"),
+    ("cloud-init", "cloud-init"),
+    ("findmnt", "util-linux"),
     ("getfacl", "acl"),
     ("getfattr", "attr"),
     ("gpg", "gpg"),
     ("groff", "groff"),
+    ("grub-script-check", "grub-common"),
     ("mandoc", "mandoc"),
     ("mdir", "mtools"),
+    ("perl", "perl"),
     ("mkfs.btrfs", "btrfs-progs"),
     ("mkfs.xfs", "xfsprogs"),
     ("openssl", "openssl"),
     ("python3", "python3"),
+    ("modprobe", "kmod"),
+    ("netplan", "netplan.io"),
+    ("nmcli", "network-manager"),
     ("sfdisk", "fdisk"),
+    ("sysctl", "procps"),
     ("xfs_db", "xfsprogs"),
     ("xfs_repair", "xfsprogs"),
 ];

@@ -2,9 +2,11 @@
 
 use crate::device::check_range;
 use crate::{BlockRead, Error, Extent, ExtentKind, Result};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::Errno;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 
 /// A raw image file. Its holes are found with SEEK_DATA and SEEK_HOLE.
@@ -62,6 +64,28 @@ impl BlockRead for FileDevice {
             offset,
             source,
         })
+    }
+
+    fn read_vec(&self, offset: u64, length: usize) -> Result<Vec<u8>> {
+        check_range(self.length, offset, length as u64)?;
+        // Memory that is about to be filled need not be cleared before.
+        let mut buf = Vec::with_capacity(length);
+        while buf.len() < length {
+            let position = offset + buf.len() as u64;
+            let read = match rustix::io::pread(&self.file, spare_capacity(&mut buf), position) {
+                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(Errno::INTR) => Ok(0),
+                read => read.map_err(io::Error::from),
+            };
+            read.map_err(|source| Error::Io {
+                action: "read",
+                offset,
+                source,
+            })?;
+        }
+        // There may be more room than was asked for.
+        buf.truncate(length);
+        Ok(buf)
     }
 
     fn extent_at(&self, offset: u64) -> Result<Extent> {

@@ -314,7 +314,12 @@ impl BlockDevice for Overlay {
             let start = (position % PAGE_BYTES) as usize;
             let length = (PAGE - start).min(data.len() - done);
             let part = &data[done..done + length];
-            self.write_page(&mut state, position / PAGE_BYTES, start, part)?;
+            // Zeros are remembered, not kept: a swap file of gigabytes costs nothing.
+            if length == PAGE && part.iter().all(|byte| *byte == 0) {
+                self.discard_pages(&mut state, position, position + PAGE_BYTES)?;
+            } else {
+                self.write_page(&mut state, position / PAGE_BYTES, start, part)?;
+            }
             done += length;
         }
         Ok(())
@@ -465,5 +470,20 @@ mod tests {
             }
             prop_assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "the scratch file has no name");
         }
+    }
+
+    #[test]
+    fn written_zeros_take_no_place() {
+        let base = MemoryDevice::zeroed(LENGTH);
+        base.write_at(0, &[9; 2 * PAGE]).unwrap();
+        let overlay = Overlay::new(Arc::new(base));
+        overlay.write_at(PAGE_BYTES, &[7; PAGE]).unwrap();
+        overlay.write_at(0, &[0; 2 * PAGE]).unwrap();
+        let ranges = overlay.dirty_ranges().into_iter();
+        let kinds: Vec<_> = ranges.map(|range| (range.offset, range.length, range.kind)).collect();
+        assert_eq!(kinds, [(0, 2 * PAGE_BYTES, ExtentKind::Hole)]);
+        let mut pages = vec![1; 2 * PAGE];
+        overlay.read_at(0, &mut pages).unwrap();
+        assert!(pages.iter().all(|byte| *byte == 0));
     }
 }

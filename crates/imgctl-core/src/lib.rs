@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: the recipe's syntax (`imgctl-recipe`), terminals and exit statuses (`imgctl`).
 
+mod boot;
 mod checks;
 mod compare;
 mod convert;

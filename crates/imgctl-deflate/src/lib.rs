@@ -1,7 +1,7 @@
 //! A deflate encoder for one job: the compressed clusters of qcow2 images.
 //!
 //! qemu inflates a cluster with a window of 4 KiB, so no match may reach further back. Encoders made for 32 KiB spend time and
-//! memory on a window that is not theirs to use; with one of 4 KiB, all tables (40 KiB) are as near to the processor as its
+//! memory on a window that is not theirs to use; with one of 4 KiB, all tables (56 KiB) are as near to the processor as its
 //! first or second cache, and 16-bit numbers count every place. The streams are ordinary raw deflate (RFC 1951).
 //!
 //! ```
@@ -18,9 +18,10 @@
 //! # How
 //! - Chains of places with the same hash of four bytes, and the last place with the same hash of three, in 16-bit tables.
 //!   Stale entries need no cleaning: bytes are compared before a match is believed.
-//! - Whether a position begins a match is decided in one branch, because such branches are guessed wrong.
-//! - Levels 3 to 7 look one position ahead for a better match, 8 and 9 two.
-//! - What is parsed is counted per 4 KiB; neighbours whose symbols are alike are joined into blocks, those that gain most first. Each
+//! - Whatever tells whether a position begins a match is loaded and compared before the first branch, because such branches are
+//!   guessed wrong.
+//! - Levels 3 to 7 look one position ahead for a better match, 8 and 9 two; up to level 6 at one place only.
+//! - What is parsed is counted per 8 KiB, from level 7 on per 4 KiB; neighbours whose symbols are alike are joined into blocks, those that gain most first. Each
 //!   block is dynamic, fixed or stored, by exact size.
 //! - Bytes that are compressed already are passed in growing steps.
 //!
@@ -39,12 +40,13 @@
 //! | encoder | MB/s | bytes | |
 //! |---|---|---|---|
 //! | zlib 1.2.13 as qemu-img calls it (level 6, 4 KiB) | 50 | 57,629,926 | |
-//! | zlib-rs, level 6, 4 KiB | 125 | 58,477,317 | +1.5 % |
-//! | libdeflate 1.25, level 6, 32 KiB, which the format does not allow | 126 | 54,631,721 | −5.2 % |
-//! | level 1 | 236 | 58,983,086 | +2.3 % |
-//! | level 3 | 210 | 57,622,130 | ±0.0 % |
-//! | level 6 | 187 | 56,970,542 | −1.1 % |
-//! | level 9 | 86 | 56,510,910 | −1.9 % |
+//! | zlib-rs, level 6, 4 KiB | 124 | 58,477,317 | +1.5 % |
+//! | libdeflate 1.25, level 6, 32 KiB, which the format does not allow | 128 | 54,631,721 | −5.2 % |
+//! | level 1 | 267 | 58,951,216 | +2.3 % |
+//! | level 3 | 234 | 57,683,811 | +0.1 % |
+//! | level 6 | 240 | 57,420,130 | −0.4 % |
+//! | level 7 | 184 | 56,724,103 | −1.6 % |
+//! | level 9 | 91 | 56,503,786 | −2.0 % |
 //!
 //! To measure all but the first line again, on any raw image:
 //! `cargo run --release -p imgctl-deflate --example measure -- IMAGE.raw`.
@@ -62,8 +64,7 @@ mod window;
 
 use bits::BitWriter;
 use block::Block;
-use level::{EFFORTS, Effort};
-use parse::{Parsed, parse};
+use parse::{PARSERS, Parse, Parsed};
 use split::Kept;
 use symbols::END_OF_BLOCK;
 use window::{RING, Window};
@@ -72,7 +73,7 @@ use window::{RING, Window};
 /// from the heap but what the output needs.
 #[derive(Debug)]
 pub struct Encoder {
-    effort: Effort,
+    parse: Parse,
     window: Window,
     parsed: Parsed,
     kept: Vec<Kept>,
@@ -90,7 +91,7 @@ impl Encoder {
     pub fn new(level: u32) -> Self {
         let index = level.clamp(1, 9) as usize - 1;
         Self {
-            effort: EFFORTS[index],
+            parse: PARSERS[index],
             window: Window::new(),
             parsed: Parsed::default(),
             kept: Vec::new(),
@@ -123,7 +124,7 @@ impl Encoder {
             self.window.fill(filled, &input[filled..ahead]);
             filled = ahead;
             let from = position;
-            position = parse(&mut self.window, input, (from, end), self.effort, &mut self.parsed);
+            position = (self.parse)(&mut self.window, input, (from, end), &mut self.parsed);
             let last = position == input.len();
             split::join(&mut self.parsed.segments, &mut self.kept);
             let room = limit.checked_sub(out.len() - start)?;

@@ -1,11 +1,8 @@
 //! From bytes to literals and matches, counted per segment.
 
-use crate::level::Effort;
-use crate::symbols::{DIST_SYMBOLS, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MAX_MATCH, MIN_MATCH, distance_slot};
+use crate::level::{EFFORTS, Effort};
+use crate::symbols::{DIST_SYMBOLS, FIRST_LENGTH, LENGTH_SLOT, LITLEN_SYMBOLS, MIN_MATCH, distance_slot};
 use crate::window::{Match, TAIL, Window};
-
-/// Blocks begin and end where segments do.
-pub(crate) const SEGMENT: usize = 4096;
 
 /// After 2^8 literals in a row every second position is looked at, after twice as many every third, and so on until the
 /// segment's end: bytes that are compressed already cost little time that way.
@@ -68,18 +65,26 @@ pub(crate) struct Parsed {
     pub(crate) segments: Vec<Segment>,
 }
 
-/// Parses `input` from `start` on; stops at the first end of a match at or behind `end` and returns where that is.
+/// Parses an input from the first to the second position; stops at the first end of a match at or behind the latter and returns
+/// where that is.
 ///
-/// The window holds the input up to 1024 bytes behind `end`, or to its end.
-pub(crate) fn parse(
+/// The window holds the input up to 1024 bytes behind there, or to its end.
+pub(crate) type Parse = fn(&mut Window, &[u8], (usize, usize), &mut Parsed) -> usize;
+
+/// Of each level from 1 to 9. Each has code of its own, in which its effort is constants.
+pub(crate) const PARSERS: [Parse; 9] = [
+    parse::<1>, parse::<2>, parse::<3>, parse::<4>, parse::<5>, parse::<6>, parse::<7>, parse::<8>, parse::<9>,
+];
+
+fn parse<const LEVEL: usize>(
     window: &mut Window,
     input: &[u8],
     (start, end): (usize, usize),
-    effort: Effort,
     parsed: &mut Parsed,
 ) -> usize {
     parsed.sequences.clear();
     parsed.segments.clear();
+    let effort = const { EFFORTS[LEVEL - 1] };
     let mut position = start;
     while position < end {
         parsed.segments.push(Segment {
@@ -90,7 +95,7 @@ pub(crate) fn parse(
         let Some(segment) = parsed.segments.last_mut() else {
             break;
         };
-        let segment_end = end.min(position + SEGMENT);
+        let segment_end = end.min(position + effort.segment);
         position = parse_segment(
             window,
             input,
@@ -105,6 +110,7 @@ pub(crate) fn parse(
     position
 }
 
+#[inline(always)]
 fn parse_segment(
     window: &mut Window,
     input: &[u8],
@@ -117,22 +123,26 @@ fn parse_segment(
     let mut literals = start;
     let seek_end = end.min(input.len().saturating_sub(TAIL - 1));
     while position < seek_end {
-        let limit = MAX_MATCH.min(input.len() - position);
-        let mut found = window.longest(position, 2, limit, effort.nice, effort.depth);
+        let rest = input.len() - position;
+        let mut found = window.longest(position, 2, rest, effort.nice, effort.depth);
         if found.distance == 0 {
-            let step = 1 + ((position - literals) >> HASTE);
-            let next = seek_end.min(position + step);
-            count_literals(&input[position..next], counts);
-            position = next;
+            counts.litlen[usize::from(input[position])] += 1;
+            position += 1;
+            let more = (position - literals) >> HASTE;
+            if more > 0 {
+                let next = seek_end.min(position + more);
+                count_literals(&input[position..next], counts);
+                position = next;
+            }
             continue;
         }
         let mut entered = position + 1;
         let mut lookahead = 0;
         while lookahead < effort.lazy && found.length < effort.nice && entered < seek_end {
+            let rest = input.len() - entered;
+            let depth = effort.lazy_depth >> lookahead;
             lookahead += 1;
-            let limit = MAX_MATCH.min(input.len() - entered);
-            let depth = effort.depth >> lookahead;
-            let next = window.longest(entered, found.length - 1, limit, effort.nice, depth);
+            let next = window.longest(entered, found.length - 1, rest, effort.nice, depth);
             if next.distance > 0 && better(found, next, lookahead) {
                 count_literals(&input[position..entered], counts);
                 position = entered;
@@ -147,7 +157,7 @@ fn parse_segment(
             entered = entered.max(match_end.saturating_sub(16));
         }
         window.skip(entered, match_end.min(input.len().saturating_sub(TAIL - 1)));
-        push(&input[literals..position], found, sequences, counts);
+        push(position - literals, found, sequences, counts);
         position = match_end;
         literals = match_end;
     }
@@ -183,13 +193,13 @@ fn count_literals(literals: &[u8], counts: &mut Counts) {
 }
 
 #[inline(always)]
-fn push(literals: &[u8], found: Match, sequences: &mut Vec<Sequence>, counts: &mut Counts) {
+fn push(literals: usize, found: Match, sequences: &mut Vec<Sequence>, counts: &mut Counts) {
     let length = (found.length - MIN_MATCH) as u8;
     let (slot, extra) = distance_slot(found.distance as u32);
     counts.litlen[FIRST_LENGTH + usize::from(LENGTH_SLOT[usize::from(length)])] += 1;
     counts.dist[usize::from(slot) % DIST_SYMBOLS] += 1;
     sequences.push(Sequence {
-        literals: literals.len() as u16,
+        literals: literals as u16,
         length,
         slot,
         extra,

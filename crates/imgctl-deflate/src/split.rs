@@ -48,19 +48,21 @@ fn n_log(n: u32) -> u32 {
 }
 
 /// About how many sixteenths of bits a block of these symbols would take, without the bits that follow symbols.
-fn cost(counts: &Counts) -> u32 {
-    let (mut litlen, mut dist, mut used, mut spent) = (0, 0, 0, 0);
-    for &count in &counts.litlen {
-        litlen += count;
+#[inline(always)]
+fn cost(litlen: impl Iterator<Item = u32>, dist: impl Iterator<Item = u32>) -> u32 {
+    let (of_litlen, of_dist) = (of_code(litlen), of_code(dist));
+    of_litlen + of_dist + (BLOCK_BITS << FRACTION)
+}
+
+#[inline(always)]
+fn of_code(counts: impl Iterator<Item = u32>) -> u32 {
+    let (mut sum, mut used, mut spent) = (0, 0, 0);
+    for count in counts {
+        sum += count;
         used += u32::from(count > 0);
         spent += n_log(count);
     }
-    for &count in &counts.dist {
-        dist += count;
-        used += u32::from(count > 0);
-        spent += n_log(count);
-    }
-    n_log(litlen) + n_log(dist) - spent + used * (SYMBOL_BITS << FRACTION) + (BLOCK_BITS << FRACTION)
+    n_log(sum) - spent + used * (SYMBOL_BITS << FRACTION)
 }
 
 /// What a description spends on each symbol used, about.
@@ -74,7 +76,7 @@ pub(crate) fn join(segments: &mut [Segment], kept: &mut Vec<Kept>) {
     kept.clear();
     kept.extend(segments.iter().enumerate().map(|(index, segment)| Kept {
         index,
-        alone: cost(&segment.counts),
+        alone: cost_of(&segment.counts),
         with_next: 0,
     }));
     for at in 0..kept.len().saturating_sub(1) {
@@ -112,11 +114,15 @@ pub(crate) struct Kept {
     with_next: u32,
 }
 
+fn cost_of(counts: &Counts) -> u32 {
+    cost(counts.litlen.iter().copied(), counts.dist.iter().copied())
+}
+
 fn cost_of_both(segments: &[Segment], kept: &[Kept], at: usize) -> u32 {
-    let [one, other] = [kept[at].index, kept[at + 1].index];
-    let mut counts = segments[one].counts.clone();
-    counts.add(&segments[other].counts);
-    cost(&counts)
+    let [one, other] = [kept[at].index, kept[at + 1].index].map(|index| &segments[index].counts);
+    let sum = |(one, other): (&u32, &u32)| one + other;
+    let litlen = one.litlen.iter().zip(&other.litlen).map(sum);
+    cost(litlen, one.dist.iter().zip(&other.dist).map(sum))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(crate) const RING: usize = 1 << 16;
 const MIRROR: usize = 272;
 
 const HASH3_BITS: u32 = 13;
-const HASH4_BITS: u32 = 13;
+const HASH4_BITS: u32 = 14;
 /// From here on to the end of the input nothing is sought.
 pub(crate) const TAIL: usize = 4;
 
@@ -22,10 +22,19 @@ pub(crate) struct Match {
     pub(crate) distance: usize,
 }
 
+/// The place of the input's first byte: no place that the tables begin with lies within the window before it.
+const FIRST: usize = WINDOW + 1;
+
+/// Where a position of the input lies in the ring.
+#[inline(always)]
+fn place_of(position: usize) -> u16 {
+    position.wrapping_add(FIRST) as u16
+}
+
 /// Where the bytes of the input are, and where they occurred before.
 ///
-/// Places are positions of the input modulo 2^16. A place that a table gives may be stale, of a position that is long
-/// gone, but it is only ever used for a distance within the window, whose bytes are then compared.
+/// A place that a table gives may be stale, of a position that is long gone, but it is only ever used for a distance
+/// within the window, whose bytes are then compared.
 pub(crate) struct Window {
     ring: Box<[u8; RING + MIRROR]>,
     /// The last place where three bytes with this hash began.
@@ -55,7 +64,7 @@ impl Window {
 
     /// Puts `bytes`, which begin at `position` of the input, in the ring.
     pub(crate) fn fill(&mut self, position: usize, bytes: &[u8]) {
-        let start = position % RING;
+        let start = usize::from(place_of(position));
         let until_end = bytes.len().min(RING - start);
         let (first, second) = bytes.split_at(until_end);
         self.ring[start..start + until_end].copy_from_slice(first);
@@ -71,13 +80,12 @@ impl Window {
 
     /// Remembers `position` and returns the places with the same three bytes and with the same four; both are guesses.
     #[inline(always)]
-    fn enter(&mut self, position: usize, bytes: u32) -> (u16, u16) {
-        let place = position as u16;
+    fn enter(&mut self, place: u16, bytes: u32) -> (u16, u16) {
         let hash3 = (bytes << 8).wrapping_mul(0x9e37_79b1) >> (32 - HASH3_BITS);
         let hash4 = bytes.wrapping_mul(0x9e37_79b1) >> (32 - HASH4_BITS);
         let before3 = std::mem::replace(&mut self.head3[hash3 as usize], place);
         let before4 = std::mem::replace(&mut self.head4[hash4 as usize], place);
-        self.back[position % WINDOW] = before4;
+        self.back[usize::from(place) % WINDOW] = before4;
         (before3, before4)
     }
 
@@ -85,33 +93,33 @@ impl Window {
     #[inline(always)]
     pub(crate) fn skip(&mut self, start: usize, end: usize) {
         for position in start..end {
-            let bytes = self.load4(position as u16, 0);
-            self.enter(position, bytes);
+            let place = place_of(position);
+            let bytes = self.load4(place, 0);
+            self.enter(place, bytes);
         }
     }
 
-    /// The longest match at `position`, of those longer than `exceed` (at least 2) and up to `limit`, that `depth`
-    /// attempts find; one of `nice` bytes ends the search. Remembers the position.
+    /// The longest match at `position`, of those longer than `exceed` (at least 2) and within the `rest` of the input, that
+    /// `depth` attempts find; one of `nice` bytes ends the search. Remembers the position.
     #[inline(always)]
-    pub(crate) fn longest(&mut self, position: usize, exceed: usize, limit: usize, nice: usize, depth: u32) -> Match {
-        let place = position as u16;
+    pub(crate) fn longest(&mut self, position: usize, exceed: usize, rest: usize, nice: usize, depth: u32) -> Match {
+        let place = place_of(position);
         let bytes = self.load4(place, 0);
-        let (before3, before4) = self.enter(position, bytes);
-        let reach = position.min(WINDOW);
+        let (before3, before4) = self.enter(place, bytes);
         let mut best = Match {
             length: exceed,
             distance: 0,
         };
         let mut candidate = before4;
         if exceed < MIN_MATCH {
-            // Everything is looked at before one branch decides: whether a position is a literal is a coin toss, and each
-            // question more would be guessed wrong as often.
+            // Everything is loaded and compared before anything is decided: whether a position is a literal is a coin toss, and
+            // where it is guessed wrong, what comes next must be there already.
             let distance3 = usize::from(place.wrapping_sub(before3));
             let same3 = (self.load4(before3, 0) ^ bytes) << 8 == 0;
-            let hit3 = (distance3.wrapping_sub(1) < reach) & same3;
+            let hit3 = (distance3.wrapping_sub(1) < WINDOW) & same3;
             let distance4 = usize::from(place.wrapping_sub(before4));
             let same4 = self.load4(before4, 0) == bytes;
-            let hit4 = (distance4.wrapping_sub(1) < reach) & same4;
+            let hit4 = (distance4.wrapping_sub(1) < WINDOW) & same4;
             if !(hit3 | hit4) {
                 return best;
             }
@@ -122,6 +130,7 @@ impl Window {
                 };
             }
         }
+        let limit = rest.min(MAX_MATCH);
         let mut to_exceed = best.length.max(MIN_MATCH);
         if to_exceed >= limit {
             return best;
@@ -132,7 +141,7 @@ impl Window {
         for _ in 0..depth {
             let distance = usize::from(place.wrapping_sub(candidate));
             // Further back than the place before, but not too far: stale places lead nowhere.
-            if distance.wrapping_sub(nearer + 1) >= reach - nearer {
+            if distance.wrapping_sub(nearer + 1) >= WINDOW - nearer {
                 break;
             }
             nearer = distance;

@@ -353,7 +353,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Nothing is known about it, but that its own keys differ.
+    /// Nothing is known about it, but that its own keys differ, and that what it is filled with is there.
     fn any<'n>(&mut self, node: &'n Node, place: &Place) -> Value<'n> {
         match &node.kind {
             NodeKind::Mapping(entries) => {
@@ -370,9 +370,14 @@ impl Checker<'_> {
                     self.any(item, place);
                 }
             }
-            NodeKind::Scalar(_) | NodeKind::Refused => {}
+            NodeKind::Scalar(scalar) => {
+                if let Some(absent) = scalar.absent.as_ref().filter(|_| !self.reading.is_of_every()) {
+                    self.findings.push(place, absent_secret(absent));
+                }
+            }
+            NodeKind::Refused => {}
         }
-        Value::Any
+        Value::Any(node)
     }
 
     fn text<'n>(&mut self, scalar: &'n Scalar, kind: &TextKind, place: &Place, example: &str) -> Value<'n> {

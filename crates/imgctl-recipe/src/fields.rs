@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
+use crate::node::Node;
 
 /// A value and where it stands.
 #[derive(Debug)]
@@ -23,8 +24,8 @@ pub(crate) enum Value<'n> {
     Table(Fields<'n>),
     /// Names of the recipe's own with their values.
     Map(Vec<(&'n str, Checked<'n>)>),
-    /// Something that nothing reads yet.
-    Any,
+    /// Whatever it is.
+    Any(&'n Node),
     /// Its condition does not hold.
     LeftOut,
     /// A finding was made; nothing more is known.
@@ -175,6 +176,17 @@ impl<'n> Fields<'n> {
         }
     }
 
+    /// A value of any shape.
+    pub(crate) fn any(&self, key: &str) -> Option<(&'n Node, &Place)> {
+        match self.get(key)? {
+            Checked {
+                place,
+                value: Value::Any(node),
+            } => Some((node, place)),
+            _ => None,
+        }
+    }
+
     /// Whether the key is there with a list, empty or not.
     pub(crate) fn is_list(&self, key: &str) -> bool {
         matches!(self.get(key).map(|checked| &checked.value), Some(Value::List(_)))
@@ -195,6 +207,21 @@ impl<'n> Fields<'n> {
     pub(crate) fn texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &Place)> {
         self.items(key).iter().filter_map(|item| match item.value {
             Value::Text(text) | Value::Secret(text) => Some((text, &item.place)),
+            _ => None,
+        })
+    }
+
+    /// The valid strings of a mapping, with their names.
+    pub(crate) fn named_texts(&self, key: &str) -> impl Iterator<Item = (&'n str, &'n str)> {
+        let entries = match self.get(key) {
+            Some(Checked {
+                value: Value::Map(entries),
+                ..
+            }) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().filter_map(|(name, checked)| match checked.value {
+            Value::Text(text) | Value::Secret(text) => Some((*name, text)),
             _ => None,
         })
     }

@@ -42,6 +42,7 @@
 
 mod check;
 mod condition;
+mod document;
 mod explain;
 mod extends;
 mod fields;

@@ -29,6 +29,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mtype", "mtools"),
     ("openssl", "openssl"),
     ("partx", "util-linux"),
+    ("perl", "perl-base"),
     ("prlimit", "util-linux"),
     ("python3", "python3-venv"),
     ("qemu-img", "qemu-utils"),
@@ -43,7 +44,9 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("ssh-keygen", "openssh-client"),
     ("strace", "strace"),
     ("systemctl", "systemd"),
+    ("umount", "mount"),
     ("vercmp", "pacman-package-manager"),
+    ("visudo", "sudo"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

@@ -6,6 +6,7 @@ mod damage;
 mod engine_faults;
 mod expected;
 mod faults;
+mod files;
 mod formats;
 mod golden;
 mod guest_disk;

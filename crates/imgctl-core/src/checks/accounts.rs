@@ -1,8 +1,7 @@
 //! `user` and `group`: passwd(5), group(5), shadow(5).
 
 use super::{Found, Scene, Verdict};
-use crate::guest::{Accounts, Guest, MAX_TEXT_BYTES};
-use crate::steps::fixed;
+use crate::guest::{AccountFile, Accounts, ColonFile, Database, Guest};
 use imgctl_recipe::{GroupCheck, UserCheck};
 use imgctl_vfs::EscapedBytes;
 use std::collections::BTreeSet;
@@ -27,9 +26,9 @@ pub(super) fn judge_user(scene: &Scene<'_>, check: &UserCheck) -> Verdict {
 }
 
 fn user(guest: &Guest, check: &UserCheck) -> Found {
-    let passwd = text(guest, "/etc/passwd")?;
+    let database = Database::read(guest)?;
     let name = check.name.as_bytes();
-    let Some(fields) = line_of(&passwd, name) else {
+    let Some(fields) = database.get(AccountFile::Passwd).and_then(|file| file.entry(name)) else {
         return Ok(match check.absent {
             true => Vec::new(),
             false => vec!["the guest has no such user".to_owned()],
@@ -48,15 +47,14 @@ fn user(guest: &Guest, check: &UserCheck) -> Found {
     compare("home", field(&fields, 5), check.home.clone());
     compare("shell", field(&fields, 6), check.shell.clone());
     if !check.groups.is_empty() {
-        let groups = groups_of(guest, name, field(&fields, 3))?;
+        let groups = groups_of(&database, name, field(&fields, 3));
         let missing = check.groups.iter().filter(|group| !groups.contains(group.as_bytes()));
         faults.extend(missing.map(|group| format!("not in {group}")));
     }
     if let Some(wanted) = check.locked {
-        let shadow = text(guest, "/etc/shadow")?;
         let password = match field(&fields, 1) {
-            b"x" => line_of(&shadow, name).map(|fields| field(&fields, 1).to_vec()),
-            own => Some(own.to_vec()),
+            b"x" => database.field(AccountFile::Shadow, name, 1),
+            own => Some(own),
         };
         // No line of shadow, no password.
         let is_locked = password.is_none_or(|password| password.starts_with(b"!") || password.starts_with(b"*"));
@@ -68,14 +66,16 @@ fn user(guest: &Guest, check: &UserCheck) -> Found {
 }
 
 /// The first group of the user and those that list it.
-fn groups_of(guest: &Guest, user: &[u8], gid: &[u8]) -> Result<BTreeSet<Vec<u8>>, super::Fault> {
-    let group = text(guest, "/etc/group")?;
+fn groups_of(database: &Database, user: &[u8], gid: &[u8]) -> BTreeSet<Vec<u8>> {
     let is_in = |fields: &Vec<&[u8]>| {
         let mut members = field(fields, 3).split(|byte| *byte == b',');
         field(fields, 2) == gid || members.any(|member| member == user)
     };
-    let groups = lines(&group).filter(is_in);
-    Ok(groups.map(|fields| field(&fields, 0).to_vec()).collect())
+    let lines = database
+        .get(AccountFile::Group)
+        .into_iter()
+        .flat_map(ColonFile::entries);
+    lines.filter(is_in).map(|fields| field(&fields, 0).to_vec()).collect()
 }
 
 pub(super) fn judge_group(scene: &Scene<'_>, check: &GroupCheck) -> Verdict {
@@ -99,21 +99,6 @@ fn group(guest: &Guest, check: &GroupCheck) -> Found {
             .map(|_| format!("gid {}", group.gid)),
     };
     Ok(fault.into_iter().collect())
-}
-
-fn text(guest: &Guest, path: &'static str) -> Result<Vec<u8>, super::Fault> {
-    Ok(guest.read(&fixed(path), MAX_TEXT_BYTES)?.unwrap_or_default())
-}
-
-/// The fields of every line.
-fn lines(text: &[u8]) -> impl Iterator<Item = Vec<&[u8]>> {
-    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.starts_with(b"#"));
-    lines.map(|line| line.split(|byte| *byte == b':').collect())
-}
-
-/// The first line of a name counts, as with getpwnam(3).
-fn line_of<'t>(text: &'t [u8], name: &[u8]) -> Option<Vec<&'t [u8]>> {
-    lines(text).find(|fields| field(fields, 0) == name && fields.len() > 1)
 }
 
 fn field<'t>(fields: &[&'t [u8]], index: usize) -> &'t [u8] {

@@ -3,8 +3,8 @@
 //! Every `root=` (of boot entries, and of /etc/kernel/cmdline for kernels to come) must name the root filesystem; every
 //! filesystem that GRUB is told to search for must be there.
 
-use super::boot_entries::{BootFiles, Search, escaped};
 use super::{Found, Scene, Verdict};
+use crate::boot::entries::{BootFiles, Search, escaped};
 use crate::disk::names_partition;
 use crate::guest::{FstabSpec, MAX_TEXT_BYTES};
 use crate::steps::fixed;

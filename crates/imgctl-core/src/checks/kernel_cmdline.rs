@@ -2,8 +2,9 @@
 //!
 //! Entries for repairs need not have what others must: they leave out what is only for ordinary boots.
 
-use super::boot_entries::{BootFiles, escaped};
 use super::{Found, Scene, Verdict};
+use crate::boot::arguments::has;
+use crate::boot::entries::{BootFiles, escaped};
 
 pub(super) fn judge(scene: &Scene<'_>, present: bool, args: &[String]) -> Verdict {
     let verb = if present { "contains" } else { "lacks" };
@@ -18,7 +19,7 @@ fn found(scene: &Scene<'_>, present: bool, args: &[String]) -> Found {
     let mut count = 0;
     for entry in entries {
         count += 1;
-        let wrong = args.iter().filter(|arg| entry.arguments.contains(arg) != present);
+        let wrong = args.iter().filter(|arg| has(&entry.arguments, arg) != present);
         let wrong: Vec<&str> = wrong.map(String::as_str).collect();
         if !wrong.is_empty() {
             let verb = if present { "lacks" } else { "has" };

@@ -3,7 +3,6 @@
 //! All of it is judged, whatever failed before; a check that cannot be judged has failed.
 
 mod accounts;
-mod boot_entries;
 mod bootloader;
 mod expect;
 mod file;
@@ -18,7 +17,7 @@ mod scan;
 mod secrets;
 mod service;
 mod ssh_host_keys;
-mod sysctl;
+pub(crate) mod sysctl;
 #[cfg(test)]
 mod tests;
 

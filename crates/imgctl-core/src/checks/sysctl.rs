@@ -46,6 +46,12 @@ fn found(scene: &Scene<'_>, key: &str, wanted: &str) -> Found {
     })
 }
 
+/// The value that a parameter has at the end, and where it comes from; `None` where no file sets it.
+pub(crate) fn effective(guest: &Guest, key: &str) -> Option<(String, String)> {
+    let lines = lines(guest).ok()?;
+    setting(&lines, &path_of(key)).map(|(value, place)| (value.to_owned(), place.to_owned()))
+}
+
 /// The value that a parameter has at the end, and where it comes from.
 fn setting<'l>(lines: &'l [Line], path: &str) -> Option<(&'l str, &'l str)> {
     // What is set by its name wins over patterns, wherever it stands.
@@ -123,7 +129,7 @@ fn add_lines(text: &[u8], path: &GuestPath, lines: &mut Vec<Line>) {
 }
 
 /// `net.ipv4.ip_forward` and `net/ipv4/ip_forward` are the same; whichever of dot and slash comes first separates.
-fn path_of(key: &str) -> String {
+pub(crate) fn path_of(key: &str) -> String {
     match key.find(['.', '/']).map(|at| key.as_bytes().get(at)) {
         Some(Some(b'.')) => key
             .chars()
@@ -138,7 +144,7 @@ fn path_of(key: &str) -> String {
 }
 
 /// Values are compared word by word: `4096 131072` has a tab in /proc.
-fn words(value: &str) -> Vec<&str> {
+pub(crate) fn words(value: &str) -> Vec<&str> {
     value.split_whitespace().collect()
 }
 

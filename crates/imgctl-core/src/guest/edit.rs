@@ -415,7 +415,7 @@ impl Guest {
         removed.map_err(|source| self.failed("remove", &parent.path.join(name), source))
     }
 
-    fn xattrs_at(&self, path: &GuestPath) -> Result<(Found, Xattrs)> {
+    pub(super) fn xattrs_at(&self, path: &GuestPath) -> Result<(Found, Xattrs)> {
         let Some(found) = self.find_link(path)? else {
             return Err(self.missing("change", path));
         };
@@ -474,7 +474,7 @@ impl Guest {
         self.on_node("copy", &copy, |fs, node| fs.set_metadata(node, &change))
     }
 
-    fn capabilities(&self, found: &Found) -> Capabilities {
+    pub(super) fn capabilities(&self, found: &Found) -> Capabilities {
         self.tree.fs(found.node).capabilities()
     }
 
@@ -489,7 +489,7 @@ impl Guest {
         }
     }
 
-    fn on_node<T>(
+    pub(super) fn on_node<T>(
         &mut self,
         action: &'static str,
         found: &Found,

@@ -140,7 +140,7 @@ fn unquote(value: &[u8]) -> &[u8] {
 }
 
 /// Takes back fstab's octal escapes: `\040` is a space.
-fn unescape(field: &[u8]) -> Vec<u8> {
+pub(crate) fn unescape(field: &[u8]) -> Vec<u8> {
     unescape_numbers(field, b"\\", 3, 8)
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod changes;
+mod content;
 mod edit;
 mod error;
 mod facts;
@@ -18,6 +19,7 @@ pub use changes::{Change, ChangeKind, ChangeLog};
 pub use edit::NewMetadata;
 pub use error::{GuestError, Result};
 pub(crate) use facts::{facts, plan_for};
+pub(crate) use fstab::unescape;
 pub use fstab::{Fstab, FstabEntry, FstabSpec};
 pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;

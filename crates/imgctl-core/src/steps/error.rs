@@ -117,7 +117,7 @@ impl StepError {
 
 impl StepFailure {
     /// What the guest does not allow, without a remedy.
-    pub(super) fn refused(message: impl Into<String>) -> Self {
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
         let message = message.into();
         Self::Refused { message, hint: None }
     }

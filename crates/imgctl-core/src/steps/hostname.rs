@@ -126,8 +126,8 @@ fn cloud_init_sets_names(guest: &Guest) -> Outcome<bool> {
     for file in files {
         let text = guest.read(&file, MAX_TEXT_BYTES)?.unwrap_or_default();
         let text = String::from_utf8_lossy(&text).into_owned();
-        let values = text.lines().filter_map(|line| line.strip_prefix("preserve_hostname:"));
-        if let Some(value) = values.last() {
+        let mut values = text.lines().filter_map(|line| line.strip_prefix("preserve_hostname:"));
+        if let Some(value) = values.next_back() {
             let value = value.split('#').next().unwrap_or_default().trim().to_ascii_lowercase();
             is_preserved = matches!(value.as_str(), "true" | "yes" | "on");
         }

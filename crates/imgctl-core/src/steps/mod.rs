@@ -1,16 +1,20 @@
 //! The steps that make a guest what a plan says, in the one table that gives their order.
 
 mod accounts;
+pub(crate) mod boot;
+mod each;
 mod error;
 mod files;
 mod first_boot;
 pub mod flags;
 mod hostname;
 mod identity;
+mod network;
 mod repositories;
 mod reset;
 pub(crate) mod services;
 mod ssh_authorized_keys;
+mod text;
 mod trust;
 
 pub use error::{StepError, StepFailure};
@@ -67,6 +71,14 @@ const FIRST: &[StepSpec] = &[
     identity::timezone::SPEC,
     identity::locale::SPEC,
     identity::keyboard::SPEC,
+    boot::cmdline::SPEC,
+    boot::modules::SPEC,
+    boot::initramfs::SPEC,
+    boot::sysctl::SPEC,
+    boot::fstab::SPEC,
+    boot::swap::SPEC,
+    network::cloud_init::SPEC,
+    network::interfaces::SPEC,
     accounts::sshd::SPEC,
     services::UNMASK,
     services::PRESET,

@@ -3,8 +3,9 @@
 use super::*;
 use crate::testing::{changes, difference, empty, guest, listing, path, text};
 use imgctl_recipe::{
-    Content, FileAction, FileEntry, FirstBoot, FirstBootDeed, GroupEntry, Keyboard, MachineId, Origin, Password,
-    RESET_OPERATIONS, Reset, ResetOperation, ResetProfile, Sourced, SshdSetting, User, UserState,
+    CloudInit, CloudSeed, Content, FileAction, FileEntry, FirstBoot, FirstBootDeed, GroupEntry, Initramfs, Kernel,
+    KernelCommandLine, KernelModules, Keyboard, MachineId, Mount, Network, Origin, Password, RESET_OPERATIONS, Reset,
+    ResetOperation, ResetProfile, Sourced, SshdSetting, SwapFile, SysctlFile, User, UserState,
 };
 use std::error::Error as _;
 
@@ -21,14 +22,7 @@ fn sourced<T>(value: T, key: &str) -> Sourced<T> {
 }
 
 fn file(path: &str, action: FileAction) -> Sourced<FileEntry> {
-    let entry = FileEntry {
-        path: path.to_owned(),
-        action,
-        mode: None,
-        owner: None,
-        group: None,
-        sensitive: false,
-    };
+    let entry = FileEntry::new(path, action);
     sourced(entry, "files[0]")
 }
 
@@ -88,6 +82,7 @@ fn whole_plan() -> Plan {
         ..User::default()
     };
     plan.users.push(sourced(web, "users[1]"));
+    add_settings(&mut plan);
     plan.services.enable = vec![sourced("ssh.service".to_owned(), "services.enable[0]")];
     plan.services.disable = vec![sourced("gone.service".to_owned(), "services.disable[0]")];
     plan.services.mask = vec![sourced("dkms.service".to_owned(), "services.mask[0]")];
@@ -118,13 +113,65 @@ fn with_identity_and_first_boot(mut plan: Plan) -> Plan {
     plan
 }
 
-const ENTRIES: [&str; 23] = [
-    "/bin/sh|x",
+fn add_settings(plan: &mut Plan) {
+    plan.kernel = Kernel {
+        cmdline: Some(sourced(
+            KernelCommandLine {
+                ensure: vec!["a=1".to_owned()],
+                remove: Vec::new(),
+            },
+            "kernel.cmdline",
+        )),
+        modules: Some(sourced(
+            KernelModules {
+                load: vec!["overlay".to_owned()],
+                ..KernelModules::default()
+            },
+            "kernel.modules",
+        )),
+        initramfs: Some(sourced(Initramfs::default(), "kernel.initramfs")),
+    };
+    let sysctl = SysctlFile {
+        name: "90-x".to_owned(),
+        settings: vec![("kernel.panic".to_owned(), "5".to_owned())],
+    };
+    plan.sysctl = vec![sourced(sysctl, "sysctl.90-x")];
+    let mount = Mount {
+        path: "/data".to_owned(),
+        source: Some("tmpfs".to_owned()),
+        fs_type: None,
+        options: None,
+        dump: None,
+        pass: None,
+        is_absent: false,
+    };
+    plan.fstab = vec![sourced(mount, "fstab[0]")];
+    let swap = SwapFile {
+        path: "/swapfile".to_owned(),
+        size_bytes: 64 << 10,
+        priority: None,
+    };
+    plan.swap = Some(sourced(swap, "swap"));
+    let cloud_init = CloudInit {
+        seed: Some(CloudSeed::default()),
+        ..CloudInit::default()
+    };
+    plan.cloud_init = Some(sourced(cloud_init, "cloud_init"));
+    let network = Network {
+        name_servers: vec!["192.0.2.53".parse().unwrap()],
+        ..Network::default()
+    };
+    plan.network = Some(sourced(network, "network"));
+}
+
+const ENTRIES: [&str; 24] = [
     "/bin/setupcon|x",
     "/usr/share/zoneinfo/Etc/UTC|TZif2",
     "/usr/lib/systemd/system/multi-user.target|[Unit]\nX=y\n",
     "/usr/lib/systemd/system/ssh.socket|[Install]\nWantedBy=sockets.target\n",
     "/usr/lib/systemd/user/agent.socket|[Install]\nWantedBy=sockets.target\n",
+    "/boot/grub/grub.cfg|linux /k root=UUID=1\n",
+    "/usr/sbin/mkinitramfs|",
     "/etc/os-release|ID=debian\n",
     "/etc/passwd|root:x:0:0::/root:/bin/sh\n",
     "/etc/shadow 0640|root:*:1::::::\n",
@@ -157,7 +204,11 @@ fn a_whole_plan_runs_in_the_tables_order_and_is_at_rest_after() {
     let mut expected: Vec<&str> = STEPS.iter().map(|spec| spec.name).collect();
     expected.retain(|name| !["tmp", "trusted-authorities", "repositories"].contains(name));
     assert_eq!(started, expected);
-    assert_eq!(guest.warnings().len(), 2, "disabling and masking what is not there");
+    assert_eq!(
+        guest.warnings().len(),
+        3,
+        "disabling and masking what is not there, and no cloud-init"
+    );
     assert_eq!(changes(&guest), difference(&before, &listing(guest.tree())));
     assert_eq!(text(&guest, "/tmp/kept"), "x");
     assert!(guest.find(&path("/etc/systemd/system/sshd.service")).unwrap().is_some());
@@ -218,6 +269,12 @@ fn the_table_is_in_order_and_has_no_name_twice() {
             "timezone",
             "locale",
             "keyboard",
+            "kernel",
+            "sysctl",
+            "fstab",
+            "swap",
+            "cloud_init",
+            "network",
             "sshd",
             "services",
             "first_boot",

@@ -28,7 +28,8 @@ impl Lower {
         }
     }
 
-    fn path(&self) -> &Path {
+    /// The tree as it came.
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }

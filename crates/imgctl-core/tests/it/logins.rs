@@ -100,85 +100,86 @@ fn hashes_of_the_c_library_are_kept() {
     }
 }
 
+const HOSTS: &[&str] = &[
+    "ALL",
+    "web1",
+    "10.0.0.0/8",
+    "!web,ALL",
+    "web*",
+    "",
+    "a b",
+    "SERVERS",
+    "+n",
+    "fe80::1",
+    "%x",
+];
+const RUN_AS: &[&str] = &[
+    "",
+    "(ALL)",
+    "(ALL:ALL) ",
+    "(root,#33)",
+    "(:adm)",
+    "()",
+    "(a b)",
+    "(OPS)",
+    "(root",
+    "(%adm)",
+    "(!root)",
+    "(a:b:c)",
+];
+const TAGS: &[&str] = &[
+    "",
+    "NOPASSWD:",
+    "NOPASSWD: SETENV: ",
+    "PASSWD NOEXEC:",
+    "NOPASS:",
+    "LOG_OUTPUT : ",
+];
+const COMMANDS: &[&str] = &[
+    "ALL",
+    "/bin/ls",
+    "!/bin/su, /bin/*",
+    "/bin/x a\\,b \\:c\\=d",
+    "/bin/x a=b",
+    "/bin/x a:b",
+    "/usr/local/bin/",
+    "/bin/[a-z]?",
+    "sudoedit /etc/motd",
+    "sudoedit x",
+    "ls",
+    "/bin/x \\q",
+    "/bin/x # y",
+    "/bin/x !y",
+    "/bin/x (y)",
+    "/bin/x \\",
+    "WEB",
+    "/bin/x,",
+    "",
+    "ALL : web=(root) /bin/id",
+    "ALL :",
+    "list",
+    "/bin/x \"\"",
+    "/bin/x a\\\\b",
+    "/bin/x -f [a",
+    "../x",
+    "/bin/x @y",
+    "/bin/x <y >z | w & v ; u",
+    "/bin/x {y}",
+    "!!/bin/x",
+    "! /bin/x",
+    "/bin/été",
+];
+
 #[test]
 fn visudo_takes_every_rule_that_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sudoers");
-    let hosts = [
-        "ALL",
-        "web1",
-        "10.0.0.0/8",
-        "!web,ALL",
-        "web*",
-        "",
-        "a b",
-        "SERVERS",
-        "+n",
-        "fe80::1",
-        "%x",
-    ];
-    let runas = [
-        "",
-        "(ALL)",
-        "(ALL:ALL) ",
-        "(root,#33)",
-        "(:adm)",
-        "()",
-        "(a b)",
-        "(OPS)",
-        "(root",
-        "(%adm)",
-        "(!root)",
-        "(a:b:c)",
-    ];
-    let tags = [
-        "",
-        "NOPASSWD:",
-        "NOPASSWD: SETENV: ",
-        "PASSWD NOEXEC:",
-        "NOPASS:",
-        "LOG_OUTPUT : ",
-    ];
-    let commands = [
-        "ALL",
-        "/bin/ls",
-        "!/bin/su, /bin/*",
-        "/bin/x a\\,b \\:c\\=d",
-        "/bin/x a=b",
-        "/bin/x a:b",
-        "/usr/local/bin/",
-        "/bin/[a-z]?",
-        "sudoedit /etc/motd",
-        "sudoedit x",
-        "ls",
-        "/bin/x \\q",
-        "/bin/x # y",
-        "/bin/x !y",
-        "/bin/x (y)",
-        "/bin/x \\",
-        "WEB",
-        "/bin/x,",
-        "",
-        "ALL : web=(root) /bin/id",
-        "ALL :",
-        "list",
-        "/bin/x \"\"",
-        "/bin/x a\\\\b",
-        "/bin/x -f [a",
-        "../x",
-        "/bin/x @y",
-        "/bin/x <y >z | w & v ; u",
-        "/bin/x {y}",
-        "!!/bin/x",
-        "! /bin/x",
-        "/bin/été",
-    ];
     let (mut taken, mut refused) = (0, 0);
-    for host in hosts {
-        for (index, who) in runas.iter().enumerate() {
-            for (number, tag) in tags.iter().enumerate() {
+    for host in HOSTS {
+        for (index, who) in RUN_AS.iter().enumerate() {
+            for (number, tag) in TAGS.iter().enumerate() {
                 // Every pair of parts meets, not every four.
-                for command in commands.iter().skip((index + number) % 3).step_by(3) {
+                for command in COMMANDS.iter().skip((index + number) % 3).step_by(3) {
                     let rule = format!("{host}={who}{tag}{command}");
                     if sudo_rule_problem(&rule).is_some() {
                         refused += 1;

@@ -5,9 +5,17 @@
 mod accounts;
 mod authorities;
 mod chroot;
+mod first_boot;
+mod guest_units;
+mod identity;
 mod logins;
+mod made_guest;
+mod offline;
 mod operations;
 mod reset;
 mod scene;
+mod settings;
 mod sources;
+mod swap;
 mod systemctl;
+mod update_grub;

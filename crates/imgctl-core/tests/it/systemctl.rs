@@ -1,17 +1,16 @@
 //! Services steps against `systemctl --root`: the same links, on the host's own units and on made-up ones.
 
-use imgctl_core::guest::Guest;
-use imgctl_core::steps::execute;
-use imgctl_recipe::{Origin, Plan, Sourced};
-use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, ReadFs, Timestamp, Tree, WriteFs};
-use std::collections::BTreeMap;
+use crate::offline::{self, Command, Outcome, copy, load};
+use imgctl_vfs::{ModelFs, ReadFs, Timestamp};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process;
 
 const CONFIG: &str = "etc/systemd/system";
 const UNITS: &str = "usr/lib/systemd/system";
+const USER_UNITS: &str = "usr/lib/systemd/user";
+const FOLDERS: [&str; 2] = ["etc/systemd/system", "etc/systemd/user"];
 
 /// Made-up units, and whatever of them lies elsewhere; `-> target` makes a link.
 const SYNTHETIC: &[(&str, &str)] = &[
@@ -108,13 +107,44 @@ const SYNTHETIC: &[(&str, &str)] = &[
         "/etc/systemd/system/kept.target.wants/real.service",
         "-> /usr/lib/systemd/system/nick.service",
     ),
+    ("/etc/systemd/system/nick-of-masked.service", "-> masked.service"),
+    ("/etc/systemd/user/session-masked.service", "-> /dev/null"),
+    (
+        "/usr/lib/systemd/user/session.service",
+        "[Install]\nWantedBy=default.target\nAlso=session.socket\n",
+    ),
+    (
+        "/usr/lib/systemd/user/session.socket",
+        "[Install]\nWantedBy=sockets.target\n",
+    ),
+    (
+        "/usr/lib/systemd/user/session-masked.service",
+        "[Install]\nWantedBy=default.target\n",
+    ),
+    (
+        "/usr/lib/systemd/user-preset/90-x.preset",
+        "disable session.socket\nenable *\n",
+    ),
+    (
+        "/usr/lib/systemd/system-preset/50-first.preset",
+        "# c\n; c\ndisable static.service\nenable tmpl@.service a b\ndisable tmpl@*\nenable plain.service\n",
+    ),
+    ("/usr/lib/systemd/system-preset/60-gone.preset", "disable *\n"),
+    ("/etc/systemd/system-preset/60-gone.preset", "-> /dev/null"),
+    (
+        "/usr/lib/systemd/system-preset/70-same.preset",
+        "enable aliased.service\n",
+    ),
+    (
+        "/etc/systemd/system-preset/70-same.preset",
+        "disable aliased.*\n  enable\talso-[ab].*\n",
+    ),
+    (
+        "/usr/lib/systemd/system-preset/80-rest.preset",
+        "disable plain.service\nbogus real.service\nenable deft@.service\ndisable re?l.service\ndisable by@.service\n\
+         disable spec-last@.service\ndisable bad-*\ndisable clash.service\ndisable dash.mount\n",
+    ),
 ];
-
-#[derive(Debug, Eq, PartialEq)]
-struct Outcome {
-    succeeded: bool,
-    links: BTreeMap<String, String>,
-}
 
 /// A folder on the host that systemctl takes for a root, and the same tree in memory.
 struct Scene {
@@ -132,6 +162,7 @@ impl Scene {
         let host = Path::new("/lib/systemd/system");
         assert!(host.is_dir(), "no units to compare with: apt-get install systemd");
         copy(host, &scene.path(UNITS));
+        copy(Path::new("/usr/lib/systemd/user"), &scene.path(USER_UNITS));
         scene.reset();
         // The order of the folders is compiled into systemctl; the guest's package list tells ours of it.
         scene.systemctl(&["enable", "plain.service"]);
@@ -157,6 +188,7 @@ impl Scene {
     fn reset(&self) {
         let _ = fs::remove_dir_all(self.path("etc"));
         fs::create_dir_all(self.path(CONFIG)).unwrap();
+        fs::create_dir_all(self.path("etc/systemd/user")).unwrap();
         for (name, text) in SYNTHETIC {
             let path = match name.starts_with('/') {
                 true => self.path(name),
@@ -172,7 +204,7 @@ impl Scene {
     }
 
     fn systemctl(&self, arguments: &[&str]) -> bool {
-        let output = Command::new("systemctl")
+        let output = process::Command::new("systemctl")
             .arg("--root")
             .arg(self.root.path())
             .args(arguments)
@@ -181,63 +213,18 @@ impl Scene {
         output.status.success()
     }
 
-    fn links(&self) -> BTreeMap<String, String> {
-        let mut links = BTreeMap::new();
-        collect(&self.path(CONFIG), "", &mut links);
-        links
-    }
-
-    fn judge(&self, commands: &[(&str, &str)]) -> Outcome {
+    fn judge(&self, commands: &[Command<'_>]) -> Outcome {
         self.reset();
-        let succeeded = commands.iter().all(|(verb, unit)| self.systemctl(&[verb, unit]));
-        let links = self.links();
-        Outcome { succeeded, links }
-    }
-
-    fn ours(&self, commands: &[(&str, &str)]) -> Outcome {
-        let tree = Tree::new("model", Box::new(self.model.clone()));
-        let mut guest = Guest::new(tree, Timestamp::default());
         let succeeded = commands.iter().all(|(verb, unit)| {
-            let units = vec![Sourced {
-                value: (*unit).to_owned(),
-                origin: Origin {
-                    file: "test".into(),
-                    line: 1,
-                    column: 1,
-                    key: "services".to_owned(),
-                },
-            }];
-            let mut plan = Plan::default();
-            match *verb {
-                "enable" => plan.services.enable = units,
-                "disable" => plan.services.disable = units,
-                _ => plan.services.mask = units,
-            }
-            execute(&plan, &mut guest, &mut |_| true).is_ok()
+            let words: Vec<&str> = verb.split(' ').chain([*unit]).filter(|word| !word.is_empty()).collect();
+            self.systemctl(&words)
         });
-        let root = guest
-            .find(&GuestPath::new(format!("/{CONFIG}")).unwrap())
-            .unwrap()
-            .unwrap();
-        let mut links = BTreeMap::new();
-        for entry in guest.tree().walk(&root) {
-            let entry = entry.unwrap();
-            let target = match entry.metadata.kind {
-                FileKind::Symlink => guest.read_link(&entry.path).unwrap().unwrap(),
-                FileKind::Directory => b"(folder)".to_vec(),
-                _ => b"(file)".to_vec(),
-            };
-            let name = &entry.path.as_bytes()[CONFIG.len() + 1..];
-            if !name.is_empty() {
-                let name = String::from_utf8(name.to_vec()).unwrap();
-                links.insert(name, String::from_utf8(target).unwrap());
-            }
-        }
+        let links = offline::links(self.root.path(), &FOLDERS);
         Outcome { succeeded, links }
     }
 
-    fn compare(&self, commands: &[(&str, &str)]) {
-        let (judge, ours) = (self.judge(commands), self.ours(commands));
+    fn compare(&self, commands: &[Command<'_>]) {
+        let (judge, ours) = (self.judge(commands), offline::ours(&self.model, commands, &FOLDERS));
         assert_eq!(
             judge.succeeded, ours.succeeded,
             "{commands:?}: systemctl {judge:#?}, we {ours:#?}"
@@ -245,67 +232,6 @@ impl Scene {
         // What a failed call leaves behind is never used.
         if judge.succeeded {
             assert_eq!(judge.links, ours.links, "{commands:?}");
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        let kind = fs::symlink_metadata(&path).unwrap().file_type();
-        if kind.is_symlink() {
-            symlink(fs::read_link(&path).unwrap(), target).unwrap();
-        } else if kind.is_dir() {
-            copy(&path, &target);
-        } else {
-            fs::copy(&path, &target).unwrap();
-        }
-    }
-}
-
-fn load(fs: &mut ModelFs, from: &Path, to: NodeId) {
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().as_encoded_bytes();
-        let metadata = fs::symlink_metadata(&path).unwrap().file_type();
-        let (kind, target) = if metadata.is_symlink() {
-            (FileKind::Symlink, fs::read_link(&path).unwrap())
-        } else if metadata.is_dir() {
-            (FileKind::Directory, PathBuf::new())
-        } else {
-            (FileKind::File, PathBuf::new())
-        };
-        let target = target.as_os_str().as_encoded_bytes().to_vec();
-        let new = NewNode {
-            kind,
-            mode: 0o755,
-            uid: 0,
-            gid: 0,
-            target,
-        };
-        let node = fs.create(to, name, &new).unwrap();
-        match kind {
-            FileKind::Directory => load(fs, &path, node),
-            FileKind::File => fs.write_at(node, 0, &fs::read(&path).unwrap()).unwrap(),
-            _ => {}
-        }
-    }
-}
-
-fn collect(folder: &Path, prefix: &str, links: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = format!("{prefix}/{}", entry.file_name().to_str().unwrap());
-        let kind = entry.file_type().unwrap();
-        if kind.is_symlink() {
-            links.insert(name, fs::read_link(entry.path()).unwrap().to_str().unwrap().to_owned());
-        } else if kind.is_dir() {
-            links.insert(name.clone(), "(folder)".to_owned());
-            collect(&entry.path(), &name, links);
-        } else {
-            links.insert(name, "(file)".to_owned());
         }
     }
 }
@@ -351,6 +277,88 @@ fn units_of_the_host_are_disabled_and_masked_alike() {
         scene.compare(&[("enable", name), ("disable", name)]);
         scene.compare(&[("mask", name)]);
     }
+}
+
+#[test]
+fn presets_of_the_hosts_units_end_alike() {
+    let scene = Scene::new();
+    for name in unit_names(&scene).iter().step_by(3) {
+        scene.compare(&[("preset", name)]);
+    }
+    for (name, _) in SYNTHETIC.iter().filter(|(name, _)| !name.contains('/')) {
+        scene.compare(&[("preset", name)]);
+        scene.compare(&[("enable", name), ("preset", name)]);
+    }
+    for name in [
+        "tmpl@a.service",
+        "tmpl@c.service",
+        "deft@two.service",
+        "missing.service",
+        "linked.service",
+    ] {
+        scene.compare(&[("preset", name)]);
+    }
+    scene.compare(&[("--global preset-all", "")]);
+}
+
+#[test]
+fn units_of_sessions_end_alike() {
+    let scene = Scene::new();
+    let entries = fs::read_dir(scene.path(USER_UNITS)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let names: Vec<String> = names
+        .filter(|name| !name.ends_with(".d") && !name.contains(".wants"))
+        .collect();
+    assert!(names.len() > 10, "{names:?}");
+    for name in &names {
+        for verb in ["enable", "disable", "mask", "unmask", "preset"] {
+            scene.compare(&[(&format!("--global {verb}"), name)]);
+        }
+    }
+    scene.compare(&[
+        ("--global enable", "session.service"),
+        ("--global disable", "session.socket"),
+    ]);
+    scene.compare(&[
+        ("--global enable", "session.service"),
+        ("--global disable", "session.service"),
+    ]);
+}
+
+#[test]
+fn masks_go_alike() {
+    let scene = Scene::new();
+    for commands in [
+        &[("unmask", "masked.service")][..],
+        &[("mask", "plain.service"), ("unmask", "plain.service")],
+        &[("unmask", "plain.service")],
+        &[("unmask", "local.service")],
+        &[("unmask", "taken.service")],
+        &[("unmask", "missing.service")],
+        &[("unmask", "masked.service"), ("enable", "masked.service")],
+        &[("mask", "tmpl@x.service"), ("unmask", "tmpl@.service")],
+    ] {
+        scene.compare(commands);
+    }
+}
+
+#[test]
+fn default_targets_are_alike() {
+    let scene = Scene::new();
+    for name in [
+        "multi-user.target",
+        "graphical.target",
+        "runlevel3.target",
+        "plain.service",
+        "missing.target",
+        "default.target",
+    ] {
+        scene.compare(&[("set-default", name)]);
+    }
+    scene.compare(&[
+        ("set-default", "multi-user.target"),
+        ("set-default", "graphical.target"),
+    ]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A recipe in the making: sections with what each part was made of, and what was left out on the way.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::yaml::{Child, Value, write_map};
 use super::{Import, ImportError, ImportNote, ImportNoteKind};
@@ -40,6 +41,8 @@ pub(super) struct Draft {
     pub(super) groups: Vec<Child>,
     pub(super) users: Vec<User>,
     pub(super) files: Vec<Child>,
+    /// Local paths in them that are directories.
+    pub(super) trees: BTreeSet<PathBuf>,
     pub(super) sshd: Vec<(&'static str, Child)>,
     pub(super) enable: Vec<Word>,
     pub(super) disable: Vec<Word>,
@@ -149,6 +152,7 @@ impl Draft {
     /// The recipe's text, without everything that is not right in it.
     pub(super) fn finish(mut self, tool: &str) -> Result<Import, ImportError> {
         let mut notes = std::mem::take(&mut self.notes);
+        let trees = std::mem::take(&mut self.trees);
         let mut root = Child::part(Value::Map(self.sections()));
         for _ in 0..MAX_PASSES {
             let text = body(tool, &root);
@@ -156,7 +160,7 @@ impl Draft {
                 name: Path::new("recipe"),
                 text: text.as_bytes(),
             };
-            let findings = crate::read(source, &Settings::default(), &AnyFile).findings;
+            let findings = crate::read(source, &Settings::default(), &AnyFile(&trees)).findings;
             if findings.is_empty() {
                 return Ok(Import {
                     recipe: text + &comments(&notes),
@@ -404,11 +408,14 @@ fn drop_at(root: &mut Child, place: &[usize]) -> Option<String> {
 
 /// A machine that has every file: that is found out when the recipe is checked.
 #[derive(Debug)]
-struct AnyFile;
+struct AnyFile<'d>(&'d BTreeSet<PathBuf>);
 
-impl Host for AnyFile {
-    fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
-        Ok(())
+impl Host for AnyFile<'_> {
+    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
+        match self.0.iter().any(|tree| path.ends_with(tree)) {
+            true => Err(HostFileError::IsADirectory),
+            false => Ok(()),
+        }
     }
 
     fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {

@@ -4,7 +4,7 @@ mod cloud_config;
 mod commands;
 mod draft;
 mod virt_customize;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::fmt;
 use std::path::Path;

@@ -4,7 +4,7 @@ use crate::finding::is_harmful;
 use crate::node::{Resolved, Scalar};
 
 /// Spaces per level.
-const INDENT: usize = 2;
+pub(crate) const INDENT: usize = 2;
 
 /// A value to write.
 #[derive(Clone, Debug, PartialEq)]
@@ -113,7 +113,11 @@ fn write_value(out: &mut String, value: &Value, depth: usize) {
 
 fn write_text(out: &mut String, text: &str, depth: usize) {
     // What is no variable must not look like one.
-    let text = &text.replace("${{", "$${{");
+    write_string(out, &text.replace("${{", "$${{"), depth);
+}
+
+/// Writes a string to the end of its last line, quoted where it needs to be.
+pub(crate) fn write_string(out: &mut String, text: &str, depth: usize) {
     if is_plain(text) {
         out.push_str(text);
         out.push('\n');
@@ -133,7 +137,7 @@ fn write_text(out: &mut String, text: &str, depth: usize) {
 }
 
 /// Whether a text needs no quotes anywhere, by any version of YAML.
-fn is_plain(text: &str) -> bool {
+pub(crate) fn is_plain(text: &str) -> bool {
     let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"_/.@+-".contains(&byte);
     let begins = text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '/');
     let scalar = Scalar {
@@ -157,7 +161,7 @@ fn is_block(text: &str) -> bool {
         && text.chars().all(is_shown)
 }
 
-fn write_quoted(out: &mut String, text: &str) {
+pub(crate) fn write_quoted(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {

@@ -1,5 +1,6 @@
 //! What files hold: text, lines and the expressions that find lines.
 
+use imgctl_edit::Script;
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{Numbers, TextKind};
@@ -36,6 +37,16 @@ pub(crate) static REGEX: TextKind = TextKind {
     pattern: "",
 };
 
+/// Perl for every line of a text.
+pub(crate) static EDIT: TextKind = TextKind {
+    title: "edit",
+    what: "an edit like `s/old/new/`",
+    numbers: Numbers::Quote,
+    // Read by the section, which counts the expressions in it.
+    check: |_| Ok(()),
+    pattern: "",
+};
+
 fn check_line(text: &str) -> Result<(), Complaint> {
     if text.contains(['\n', '\r']) {
         return Err(
@@ -46,6 +57,17 @@ fn check_line(text: &str) -> Result<(), Complaint> {
         return Err(Complaint::error("a line cannot contain a NUL character").hint("remove the `\\0`"));
     }
     Ok(())
+}
+
+/// Reads an edit.
+pub(crate) fn script(text: &str) -> Result<Script, Complaint> {
+    Script::parse(text).map_err(|error| {
+        let complaint = Complaint::error(format!("the edit cannot be read: {error}"));
+        match error.remedy() {
+            Some(remedy) => complaint.hint(remedy),
+            None => complaint,
+        }
+    })
 }
 
 /// Compiles an expression that is matched against one line without its end.

@@ -1,6 +1,6 @@
 //! What machines are made of: systems, processors, kernels, packages.
 
-use super::{Numbers, TextKind, nearest};
+use super::{Numbers, TextKind, decode_base64, nearest, no_control};
 use crate::finding::{Complaint, quoted};
 use crate::plan::{Comparison, VersionRequirement};
 
@@ -110,6 +110,60 @@ pub(crate) static SYSCTL_NAME: TextKind = TextKind {
     pattern: "^[A-Za-z0-9_*-]+([./][A-Za-z0-9_*:@-]+)+$",
     check: check_sysctl,
 };
+
+/// The name of an extended attribute.
+pub(crate) static XATTR_NAME: TextKind = TextKind {
+    title: "extended attribute",
+    what: "an extended attribute like `user.origin`",
+    numbers: Numbers::Quote,
+    pattern: r"^(user|trusted|security)\..+$",
+    check: check_xattr,
+};
+
+/// The value of an extended attribute.
+pub(crate) static XATTR_VALUE: TextKind = TextKind {
+    title: "text, or `0x…`, or `0s…`",
+    what: "a string",
+    numbers: Numbers::Whole,
+    pattern: "",
+    check: |text| match xattr_value(text) {
+        Some(value) if value.len() <= 65_536 => Ok(()),
+        Some(_) => Err(Complaint::error("the value of an attribute has at most 65536 bytes")),
+        None => Err(Complaint::error(format!("{} cannot be decoded", quoted(text)))
+            .hint("after `0x` come pairs of hexadecimal digits, after `0s` base64")),
+    },
+};
+
+/// The bytes that a checked string means.
+pub(crate) fn xattr_value(text: &str) -> Option<Vec<u8>> {
+    if let Some(encoded) = text.strip_prefix("0s") {
+        return decode_base64(encoded);
+    }
+    let Some(digits) = text.strip_prefix("0x") else {
+        return Some(text.as_bytes().to_vec());
+    };
+    let digits: Option<Vec<u32>> = digits.chars().map(|digit| digit.to_digit(16)).collect();
+    let (pairs, rest) = digits.as_ref()?.as_chunks::<2>();
+    let byte = |[high, low]: &[u32; 2]| u8::try_from(high * 16 + low).ok();
+    rest.is_empty().then(|| pairs.iter().filter_map(byte).collect())
+}
+
+fn check_xattr(text: &str) -> Result<(), Complaint> {
+    let refuse = || {
+        Complaint::error(format!(
+            "{} is not the name of an attribute that can be set",
+            quoted(text)
+        ))
+    };
+    match text.split_once('.') {
+        Some(("security", "capability")) => Err(refuse().hint("write `capabilities`")),
+        Some(("system", "posix_acl_access" | "posix_acl_default")) => Err(refuse().hint("write `acl`")),
+        Some(("user" | "trusted" | "security", name)) if !name.is_empty() && text.len() <= 255 => {
+            no_control(text, "the name of an attribute")
+        }
+        _ => Err(refuse().hint("names begin with `user.`, `trusted.` or `security.` and have up to 255 bytes")),
+    }
+}
 
 /// What a kernel parameter is set to.
 pub(crate) static SYSCTL_VALUE: TextKind = TextKind {

@@ -1,5 +1,6 @@
 //! The kinds of strings a recipe has, each with its check.
 
+mod address;
 mod amount;
 mod content;
 mod machine;
@@ -16,17 +17,24 @@ mod words;
 
 use crate::finding::{Complaint, quoted};
 
+pub(crate) use address::{
+    DATASOURCE, DOMAIN, FILESYSTEM_NAME, INTERFACE, INTERFACE_GLOB, IP_ADDRESS, IP_PREFIX, MAC_ADDRESS, MOUNT_POINT,
+    MOUNT_SOURCE,
+};
 pub(crate) use amount::{CLUSTER_SIZE, DURATION, SIZE, TIMESTAMP, size_bytes};
-pub(crate) use content::{CONTENT, LINE, REGEX, compile};
+pub(crate) use content::{CONTENT, EDIT, LINE, REGEX, compile, script};
 pub(crate) use machine::{
     ARCHITECTURE, KERNEL_ARGUMENT, MODULE, OPTION_NAME, OPTION_VALUE, OS_ID, PACKAGE, PACKAGE_NAME, SELINUX_CONTEXT,
-    SYSCTL_NAME, SYSCTL_VALUE, VERSION_REQUIREMENT, version_requirements,
+    SYSCTL_NAME, SYSCTL_VALUE, VERSION_REQUIREMENT, XATTR_NAME, XATTR_VALUE, version_requirements, xattr_value,
 };
 pub(crate) use name::{HOSTNAME, LABEL, LABEL_NAME, NAME, VERSION};
 pub(crate) use path::{
-    GUEST_GLOB, GUEST_PATH, HOST_PATH, LINK_TARGET, LOCAL_PATH, OUTPUT_PATH, PATH_PATTERN, check_glob, glob_part,
+    GUEST_GLOB, GUEST_PATH, HOST_DIRECTORY, HOST_PATH, LINK_TARGET, LOCAL_PATH, OUTPUT_PATH, PATH_PATTERN, check_glob,
+    glob_part,
 };
-pub(crate) use principal::{MODE, PRINCIPAL, USER_NAME, mode_bits, principal};
+pub(crate) use principal::{
+    ACL_ENTRY, CAPABILITIES, FILE_MODE, MODE, PRINCIPAL, USER_NAME, mode_bits, mode_change, principal,
+};
 pub(crate) use remote::{CERTIFICATE, FINGERPRINT, KEYRING, SHA256, SHA512, URL, URL_OR_PATH};
 pub(crate) use reset::RESET_OPERATION;
 pub(crate) use ssh_key::{SSH_KEY, decode_base64};

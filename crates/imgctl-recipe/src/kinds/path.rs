@@ -27,6 +27,15 @@ pub(crate) static HOST_PATH: TextKind = TextKind {
     pattern: r"[^/]$",
 };
 
+/// A directory on this machine that is read.
+pub(crate) static HOST_DIRECTORY: TextKind = TextKind {
+    title: "local directory",
+    what: "a path like `files/etc`",
+    numbers: Numbers::Quote,
+    check: |text| check_local_path(text.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(text)),
+    pattern: ".",
+};
+
 /// A glob in the guest.
 pub(crate) static GUEST_GLOB: TextKind = TextKind {
     title: "absolute glob",
@@ -139,7 +148,7 @@ fn check_host_path(text: &str) -> Result<(), Complaint> {
         return check_local_path(text);
     }
     Err(Complaint::error(format!("{} is a directory", quoted(text)))
-        .hint("copying directories is not supported yet: name each file"))
+        .hint("name it by `tree`, with the directory in the guest as `path`"))
 }
 
 fn check_output_path(text: &str) -> Result<(), Complaint> {

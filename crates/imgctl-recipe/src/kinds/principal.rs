@@ -2,7 +2,7 @@
 
 use super::{Numbers, TextKind};
 use crate::finding::{Complaint, quoted};
-use crate::plan::Principal;
+use crate::plan::{AclEntry, FileCapabilities, ModeChange, Principal};
 
 /// A user's or group's name or number.
 pub(crate) static PRINCIPAL: TextKind = TextKind {
@@ -31,6 +31,51 @@ pub(crate) static MODE: TextKind = TextKind {
     pattern: r"^0?[0-7]{3,4}$",
 };
 
+/// Permission bits in octal, or what chmod(1) takes.
+pub(crate) static FILE_MODE: TextKind = TextKind {
+    title: "octal mode in quotes, or symbolic",
+    what: "a mode like `\"0644\"` or `u+x,go-w`",
+    numbers: Numbers::Octal,
+    check: |text| match mode_change(text) {
+        Some(_) => Ok(()),
+        None => check_mode(text),
+    },
+    pattern: r"^(0?[0-7]{3,4}|[ugoa]*[-+=][-+=rwxXstugo]*(,[ugoa]*[-+=][-+=rwxXstugo]*)*)$",
+};
+
+/// An entry of an access control list.
+pub(crate) static ACL_ENTRY: TextKind = TextKind {
+    title: "entry of an access control list",
+    what: "an entry like `u:www-data:rX`",
+    numbers: Numbers::Quote,
+    check: |text| {
+        if text == "none" || AclEntry::parse(text).is_some() {
+            return Ok(());
+        }
+        Err(
+            Complaint::error(format!("{} is no entry of an access control list", quoted(text))).hint(
+                "write `u:NAME:rwx`, `g:NAME:rX`, `m::r`, `o::-`, and `d:` before it for what a directory hands down",
+            ),
+        )
+    },
+    pattern: r"^(none$|(d:|default:)?(u|user|g|group|m|mask|o|other):)",
+};
+
+/// Capabilities of a program.
+pub(crate) static CAPABILITIES: TextKind = TextKind {
+    title: "capabilities",
+    what: "capabilities like `cap_net_bind_service+ep`",
+    numbers: Numbers::Quote,
+    check: |text| {
+        if text == "none" || FileCapabilities::parse(text).is_some() {
+            return Ok(());
+        }
+        Err(Complaint::error(format!("{} are no capabilities", quoted(text)))
+            .hint("write them as for setcap, like `cap_net_bind_service,cap_net_raw+ep`; `none` takes all away"))
+    },
+    pattern: r"^(none|.*[-+=].*)$",
+};
+
 /// The user or group that a checked string names.
 pub(crate) fn principal(text: &str) -> Option<Principal> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -49,6 +94,15 @@ pub(crate) fn mode_bits(text: &str) -> Option<u16> {
         return None;
     }
     u16::from_str_radix(text, 8).ok()
+}
+
+/// The change of permission bits that a checked string means.
+pub(crate) fn mode_change(text: &str) -> Option<ModeChange> {
+    match mode_bits(text) {
+        Some(bits) => Some(ModeChange::Bits(bits)),
+        None if text.bytes().any(|byte| byte.is_ascii_digit()) => None,
+        None => ModeChange::parse(text),
+    }
 }
 
 fn check_principal(text: &str) -> Result<(), Complaint> {
@@ -95,7 +149,7 @@ fn check_mode(text: &str) -> Result<(), Complaint> {
     Err(if mode_bits(octal).is_some() {
         complaint.hint(format!("write `mode: \"0{}\"`", octal.trim_start_matches('0')))
     } else if text.contains(['+', '=', '-']) {
-        complaint.hint("symbolic modes are not supported; write all bits, like `mode: \"0644\"`")
+        complaint.hint("write clauses like `u+x,go-w` or `a=rX`, or all bits, like `mode: \"0644\"`")
     } else {
         complaint.hint("write three or four octal digits, like `mode: \"0644\"`")
     })

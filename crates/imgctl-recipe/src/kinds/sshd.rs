@@ -190,7 +190,11 @@ pub(crate) fn sshd_keyword(text: &str) -> Option<(&'static str, Takes)> {
 
 /// What is wrong with a value of a keyword.
 pub(crate) fn sshd_value(takes: Takes, value: &str) -> Option<Complaint> {
-    let word = |words: &[&str]| (!words.contains(&value)).then(|| words.join("`, `"));
+    // sshd does not mind the case of its words.
+    let word = |words: &[&str]| {
+        let is_known = words.iter().any(|word| word.eq_ignore_ascii_case(value));
+        (!is_known).then(|| words.join("`, `"))
+    };
     let expected = match takes {
         YesNo => word(&["yes", "no"]),
         Word(words) => word(words),

@@ -2,9 +2,15 @@
 //!
 //! A plan says what should *exist*; how to make it so is the business of `imgctl-core`'s steps.
 
+mod acl;
+mod boot;
+mod capabilities;
 mod checks;
+mod files;
 mod first_boot;
 mod keyboard;
+mod mode;
+mod network;
 mod reset;
 mod secret;
 mod trust;
@@ -12,9 +18,15 @@ mod users;
 
 use std::path::PathBuf;
 
+pub use acl::{AclEntry, AclTag};
+pub use boot::*;
+pub use capabilities::FileCapabilities;
 pub use checks::*;
+pub use files::*;
 pub use first_boot::*;
 pub use keyboard::*;
+pub use mode::{ModeChange, ModeClause};
+pub use network::*;
 pub use reset::{MachineId, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile};
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
@@ -48,6 +60,18 @@ pub struct Plan {
     pub files: Vec<Sourced<FileEntry>>,
     /// `sshd`.
     pub sshd: Sshd,
+    /// `kernel`.
+    pub kernel: Kernel,
+    /// `sysctl`, in the recipe's order.
+    pub sysctl: Vec<Sourced<SysctlFile>>,
+    /// `fstab`, in the recipe's order.
+    pub fstab: Vec<Sourced<Mount>>,
+    /// `swap`.
+    pub swap: Option<Sourced<SwapFile>>,
+    /// `network`.
+    pub network: Option<Sourced<Network>>,
+    /// `cloud_init`.
+    pub cloud_init: Option<Sourced<CloudInit>>,
     /// `services`.
     pub services: Services,
     /// `services.user`: units of every user's session.
@@ -91,47 +115,6 @@ pub struct Origin {
     pub key: String,
 }
 
-/// One entry of `files`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FileEntry {
-    /// The absolute guest path; with [`FileAction::Absent`] a glob.
-    pub path: String,
-    /// What should be there.
-    pub action: FileAction,
-    /// Permission bits; `None`: 0644 for a new file, 0755 for a new directory, unchanged for an existing one.
-    pub mode: Option<u16>,
-    /// Owner; `None`: root for a new file, unchanged for an existing one.
-    pub owner: Option<Principal>,
-    /// Group, likewise.
-    pub group: Option<Principal>,
-    /// Whether a secret is in it: the change is reported without difference and digest.
-    pub sensitive: bool,
-}
-
-/// What should be at a path.
-#[derive(Clone, Debug, PartialEq)]
-pub enum FileAction {
-    /// A regular file with exactly this content.
-    Content(Content),
-    /// A directory (parents are made as needed).
-    Directory,
-    /// A symbolic link to this target.
-    Symlink(String),
-    /// Nothing: what the glob matches is removed, directories with all they hold.
-    Absent,
-    /// A regular file that ends in this text, unless it holds these lines already.
-    Append(String),
-    /// A regular file with this line (`line`, and optionally `match`).
-    Line {
-        /// The line, without its end.
-        line: String,
-        /// The last line that matches is replaced; without a match the line is added at the end.
-        replaces: Option<LinePattern>,
-    },
-    /// What is there, with this entry's mode and owner.
-    Metadata,
-}
-
 /// A regular expression that compiled when the recipe was read.
 #[derive(Clone, Debug)]
 pub struct LinePattern(pub regex::bytes::Regex);
@@ -142,15 +125,6 @@ impl PartialEq for LinePattern {
     }
 }
 
-/// Where a file's bytes come from.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Content {
-    /// From the recipe itself.
-    Inline(String),
-    /// From this host file, which was there when the recipe was read.
-    Source(PathBuf),
-}
-
 /// A user or group, by name (looked up in the guest) or number.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Principal {
@@ -158,6 +132,14 @@ pub enum Principal {
     Name(String),
     /// By number.
     Id(u32),
+}
+
+impl Principal {
+    /// Reads a name or a number.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        crate::kinds::principal(text)
+    }
 }
 
 /// The lists of the `services` section, or of its `user`: unit names, `.service` where the recipe gave no suffix.

@@ -25,8 +25,7 @@ kernel:
             "Arguments of every boot entry, also of kernels that are installed later.",
         )
         .default("unchanged")
-        .also(&["command_line", "args", "parameters", "append"])
-        .later(),
+        .also(&["command_line", "args", "parameters", "append"]),
         Key::new(
             "modules",
             Shape::Table(&MODULES),
@@ -34,17 +33,15 @@ kernel:
             "Modules to load and not to load.",
         )
         .default("unchanged")
-        .also(&["module"])
-        .later(),
+        .also(&["module"]),
         Key::new(
             "initramfs",
             Shape::Table(&INITRAMFS),
             "{ hostonly: false, drivers: [virtio_blk] }",
-            "What the initramfs holds; it is made anew when this or a kernel changes.",
+            "What an initramfs holds when the guest makes it the next time.",
         )
         .default("as the guest makes it")
-        .also(&["initrd", "dracut"])
-        .later(),
+        .also(&["initrd", "dracut"]),
         Key::new(
             "install",
             Shape::List(&Shape::Text(&kinds::PACKAGE)),
@@ -74,7 +71,9 @@ kernel:
 static CMDLINE: Table = Table {
     path: "kernel.cmdline",
     what: "a mapping like `{ ensure: [net.ifnames=0] }`",
-    about: "Whole arguments, like `console=ttyS0`. The root filesystem's own argument is not touched.",
+    about: "Whole arguments, like `console=ttyS0`. What is asked holds for every boot entry (GRUB, Boot Loader Specification, \
+extlinux) and for those of kernels that come later. An argument takes the place of one with another value, but for names that can \
+be given many times, like `console`. `root=` is never touched.",
     example: "kernel: { cmdline: { ensure: [intel_iommu=on, console=ttyS0], remove: [quiet, splash] } }\n",
     rules: &[],
     keys: &[
@@ -130,7 +129,7 @@ static MODULE_OPTIONS: Shape = Shape::Map(&kinds::OPTION_NAME, &Shape::Text(&kin
 static INITRAMFS: Table = Table {
     path: "kernel.initramfs",
     what: "a mapping like `{ hostonly: false, drivers: [virtio_blk] }`",
-    about: "For the guest's own dracut or initramfs-tools.",
+    about: "Configuration of the guest's own dracut, initramfs-tools, mkinitcpio or mkinitfs, which makes the initramfs.",
     example: "kernel: { initramfs: { hostonly: false, drivers: [virtio_blk, virtio_scsi], compression: zstd } }\n",
     rules: &[],
     keys: &[

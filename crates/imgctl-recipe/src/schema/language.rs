@@ -1,9 +1,7 @@
 //! The recipe itself: its sections.
 
-use super::{
-    Key, Shape, Table, ansible, disk, files, first_boot, kernel, outputs, packages, reset, run, selinux, services,
-};
-use super::{settings, source, sshd, trust, users, variables, verify};
+use super::{Key, Shape, Table, ansible, cloud_init, disk, files, first_boot, kernel, mounts, network, outputs};
+use super::{packages, reset, run, selinux, services, settings, source, sshd, trust, users, variables, verify};
 use crate::kinds;
 
 /// The whole recipe.
@@ -167,8 +165,39 @@ reset: { profile: golden }
             "Kernel parameters: each name becomes `/etc/sysctl.d/NAME.conf` with these values.",
         )
         .default("unchanged")
-        .also(&["sysctls", "kernel_parameters"])
-        .later(),
+        .also(&["sysctls", "kernel_parameters"]),
+        Key::new(
+            "fstab",
+            Shape::List(&Shape::Table(&mounts::FSTAB)),
+            "[{ path: /data, label: data, type: xfs }]",
+            "What is mounted where: lines of `/etc/fstab`.",
+        )
+        .default("unchanged")
+        .also(&["mounts", "mount", "filesystems"]),
+        Key::new(
+            "swap",
+            Shape::Table(&mounts::SWAP),
+            "{ path: /swapfile, size: 2GiB }",
+            "A file to swap to.",
+        )
+        .default("unchanged")
+        .also(&["swapfile", "swap_file"]),
+        Key::new(
+            "network",
+            Shape::Table(&network::NETWORK),
+            "{ interfaces: [{ match: \"en*\", dhcp4: true }] }",
+            "Network interfaces and name servers.",
+        )
+        .default("unchanged")
+        .also(&["networking", "netplan", "interfaces"]),
+        Key::new(
+            "cloud_init",
+            Shape::Table(&cloud_init::CLOUD_INIT),
+            "{ datasources: [NoCloud, None] }",
+            "What cloud-init finds in the guest.",
+        )
+        .default("unchanged")
+        .also(&["cloud-init", "cloudinit", "cloud"]),
         Key::new(
             "sshd",
             Shape::Table(&sshd::SSHD),

@@ -4,12 +4,15 @@
 //! reference in docs/recipe.md.
 
 mod ansible;
+mod cloud_init;
 mod disk;
 mod files;
 mod first_boot;
 pub(crate) mod json;
 mod kernel;
 mod language;
+mod mounts;
+mod network;
 mod order;
 mod outputs;
 mod packages;

@@ -10,15 +10,31 @@ use crate::fields::Fields;
 use crate::finding::{Complaint, Place, quoted};
 use crate::host::HostFileError;
 use crate::interpolation::render;
-use crate::kinds::{check_glob, glob_part, mode_bits, principal};
-use crate::plan::{Content, FileAction, FileEntry, LinePattern, Sourced};
+use crate::kinds::{check_glob, glob_part, mode_change, principal, xattr_value};
+use crate::plan::{
+    AclChange, AclEntry, Content, FileAction, FileCapabilities, FileEntry, LinePattern, LineSide, Preserve, Sourced,
+};
 use crate::source_map::LineName;
 
 /// The keys that say what is at a path; an entry has one of them at most.
-const DEEDS: [&str; 7] = ["content", "source", "target", "append", "line", "template", "url"];
+const DEEDS: [&str; 12] = [
+    "content", "source", "target", "append", "line", "template", "url", "edit", "tree", "archive", "copy", "move",
+];
 
-/// The keys that say whose it is.
-const METADATA: [&str; 3] = ["mode", "owner", "group"];
+/// Of them, those that make directories.
+const FOLDERS: [&str; 4] = ["tree", "archive", "copy", "move"];
+
+/// The keys that say whose it is, and what is noted about it.
+const METADATA: [&str; 8] = [
+    "mode",
+    "owner",
+    "group",
+    "acl",
+    "capabilities",
+    "xattrs",
+    "remove_xattrs",
+    "recursive",
+];
 
 pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourced<FileEntry>> {
     let mut files = Vec::new();
@@ -27,9 +43,6 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
         context.rendered_secret = false;
         let action = action(entry, place, context);
         let sensitive = context.rendered_secret || DEEDS.iter().any(|deed| entry.is_secret(deed));
-        let mode = entry.text("mode").and_then(|(text, _)| mode_bits(text));
-        let owner = entry.text("owner").and_then(|(text, _)| principal(text));
-        let group = entry.text("group").and_then(|(text, _)| principal(text));
         let Some((path, path_place)) = entry.text("path") else {
             continue;
         };
@@ -44,23 +57,56 @@ pub(super) fn files(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<Sourc
         if !entry.is_conditional() {
             seen.check(path, &action, path_place, context);
         }
+        let named = FileEntry::new(path, action);
         let entry = FileEntry {
-            path: path.to_owned(),
-            action,
-            mode,
-            owner,
-            group,
             sensitive,
+            ..with_metadata(named, entry)
         };
         files.push(context.sourced(entry, place));
     }
     files
 }
 
+/// The entry with its mode, owner, lists and attributes.
+fn with_metadata(file: FileEntry, entry: &Fields<'_>) -> FileEntry {
+    let acl: Vec<&str> = texts(entry, "acl");
+    FileEntry {
+        mode: entry.text("mode").and_then(|(text, _)| mode_change(text)),
+        owner: entry.text("owner").and_then(|(text, _)| principal(text)),
+        group: entry.text("group").and_then(|(text, _)| principal(text)),
+        recursive: entry.boolean("recursive").unwrap_or(false),
+        xattrs: entry
+            .named_texts("xattrs")
+            .filter_map(|(name, text)| Some((name.to_owned(), xattr_value(text)?)))
+            .collect(),
+        removed_xattrs: texts(entry, "remove_xattrs").into_iter().map(str::to_owned).collect(),
+        acl: match acl.as_slice() {
+            [] => None,
+            ["none"] => Some(AclChange::Clear),
+            entries => Some(AclChange::Set(
+                entries.iter().filter_map(|text| AclEntry::parse(text)).collect(),
+            )),
+        },
+        capabilities: entry
+            .text("capabilities")
+            .map(|(text, _)| FileCapabilities::parse(text)),
+        ..file
+    }
+}
+
+/// One string, or those of a list.
+fn texts<'n>(entry: &Fields<'n>, key: &str) -> Vec<&'n str> {
+    match entry.text(key) {
+        Some((text, _)) => vec![text],
+        None => entry.texts(key).map(|(text, _)| text).collect(),
+    }
+}
+
 /// What an entry does; `None` after a finding.
 fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
-    if let Some(("absent", _)) = entry.text("state") {
-        return absent(entry, context);
+    match entry.text("state") {
+        Some((state @ ("absent" | "empty"), _)) => return emptied(state, entry, context),
+        _ => {}
     }
     let kind = entry.text("type").map(|(kind, _)| kind);
     if entry.has("type") && kind.is_none() || entry.has("state") && entry.text("state").is_none() {
@@ -70,6 +116,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Optio
     let deed = single_deed(entry, context);
     let pattern = pattern(entry, context);
     match (kind, deed) {
+        (Some("directory") | None, Some(deed)) if FOLDERS.contains(&deed) => folder(entry, deed, context),
         (Some("directory"), Some(deed)) => {
             let complaint = Complaint::error(format!("a directory has no `{deed}`"));
             report_key(entry, deed, complaint.hint(directory_hint(deed)), context);
@@ -95,12 +142,7 @@ fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Optio
         }
         (_, Some(deed)) => regular(entry, deed, pattern, context),
         (Some(_), None) if entry.is_incomplete() => None,
-        (Some(_), None) => {
-            let complaint = Complaint::error("a regular file needs `content`, `source`, `url`, `append` or `line`")
-                .hint("write `content: \"\"` for an empty file; leave `type` out to change only mode and owner");
-            context.report(place, complaint);
-            None
-        }
+        (Some(_), None) => Some(FileAction::File),
         (None, None) => metadata_only(entry, place, context),
     }
 }
@@ -135,20 +177,74 @@ fn pattern(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<LinePattern>
     context.pattern(text, place)
 }
 
-fn absent(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
-    for key in DEEDS.into_iter().chain(METADATA).chain(["type", "match"]) {
+fn emptied(state: &str, entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
+    let is_empty = state == "empty";
+    let metadata = METADATA.into_iter().filter(|key| !(is_empty && *key == "recursive"));
+    for key in DEEDS.into_iter().chain(metadata).chain(["type", "match"]) {
         if entry.has(key) {
-            let complaint = Complaint::error(format!("`{key}` contradicts `state: absent`"));
+            let complaint = Complaint::error(format!("`{key}` contradicts `state: {state}`"));
             report_key(entry, key, complaint.hint("remove one of the two"), context);
         }
     }
-    Some(FileAction::Absent)
+    Some(if is_empty {
+        FileAction::Empty
+    } else {
+        FileAction::Absent
+    })
+}
+
+/// A deed whose result can be a directory.
+fn folder(entry: &Fields<'_>, deed: &str, context: &mut Context<'_>) -> Option<FileAction> {
+    let (text, place) = entry.text(deed)?;
+    match deed {
+        "copy" => Some(FileAction::Copy(text.to_owned())),
+        "move" => Some(FileAction::Move(text.to_owned())),
+        "archive" => {
+            let Some(Content::Source(source)) = source(text, place, context) else {
+                return None;
+            };
+            let strip = entry.integer("strip_components").map_or(0, |(strip, _)| strip);
+            Some(FileAction::Archive {
+                source,
+                strip: usize::try_from(strip).unwrap_or(0),
+            })
+        }
+        _ => {
+            let source = context.local_path(text, place);
+            match context.reading.files.check(&source) {
+                Err(HostFileError::IsADirectory) => {}
+                Ok(()) => {
+                    let complaint = Complaint::error(format!("{} is not a directory", quoted(text)));
+                    context.report(
+                        place,
+                        complaint.hint("name a file by `source`, and its path in the guest"),
+                    );
+                    return None;
+                }
+                Err(error) => {
+                    context.report(place, cannot_read(text, &error));
+                    return None;
+                }
+            }
+            let preserves = |what: &str| entry.texts("preserve").any(|(text, _)| text == what);
+            Some(FileAction::Tree {
+                source,
+                preserve: Preserve {
+                    owners: preserves("owners"),
+                    times: preserves("times"),
+                    xattrs: preserves("xattrs"),
+                },
+            })
+        }
+    }
 }
 
 fn symlink(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FileAction> {
-    if entry.has("mode") {
-        let complaint = Complaint::error("a symbolic link has no mode of its own").hint("remove `mode`");
-        report_key(entry, "mode", complaint, context);
+    for key in ["mode", "acl", "capabilities", "xattrs", "remove_xattrs", "recursive"] {
+        if entry.has(key) {
+            let complaint = Complaint::error(format!("a symbolic link has no {key} of its own"));
+            report_key(entry, key, complaint.hint(format!("remove `{key}`")), context);
+        }
     }
     let (target, _) = entry.text("target")?;
     Some(FileAction::Symlink(target.to_owned()))
@@ -184,11 +280,23 @@ fn regular(
             }
             None
         }
+        "edit" => context.script(text, place).map(FileAction::Edit),
         _ => Some(FileAction::Line {
             line: text.to_owned(),
             replaces: pattern,
+            near: near(entry, context),
         }),
     }
+}
+
+/// Where a line goes that replaces nothing.
+fn near(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<(LineSide, LinePattern)> {
+    let (side, key) = match entry.has("insert_before") {
+        true => (LineSide::Before, "insert_before"),
+        false => (LineSide::After, "insert_after"),
+    };
+    let (text, place) = entry.text(key)?;
+    context.pattern(text, place).map(|pattern| (side, pattern))
 }
 
 /// A local file that is there.
@@ -235,7 +343,7 @@ pub(super) fn cannot_read(text: &str, error: &HostFileError) -> Complaint {
         HostFileError::NotFound if Path::new(text).is_relative() => {
             complaint.hint("the path is relative to the recipe's folder")
         }
-        HostFileError::IsADirectory => complaint.hint("copying directories is not supported yet: name each file"),
+        HostFileError::IsADirectory => complaint.hint("name it by `tree`, with the directory in the guest as `path`"),
         HostFileError::NotText | HostFileError::TooLarge(_) => {
             complaint.hint("name it by `source` if there is nothing to fill in")
         }
@@ -249,7 +357,7 @@ fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -
     }
     if !entry.has("match") && !entry.is_incomplete() {
         let complaint = Complaint::error("the entry does not say what should be at its path")
-            .hint("add `content`, `source`, `target`, `append`, `line`, `type: directory`, `state: absent` or `mode`");
+            .hint("add `content`, `source`, `target`, `append`, `line`, `edit`, `tree`, `type: directory`, `state: absent` or `mode`");
         context.report(place, complaint);
     }
     None
@@ -258,8 +366,13 @@ fn metadata_only(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -
 /// What a path can be depends on what is done there.
 fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Context<'_>) {
     let complaint = match action {
-        FileAction::Absent => check_glob(path).err(),
-        FileAction::Directory | FileAction::Metadata => literal(path),
+        FileAction::Absent | FileAction::Empty => check_glob(path).err(),
+        FileAction::Directory
+        | FileAction::Metadata
+        | FileAction::Tree { .. }
+        | FileAction::Archive { .. }
+        | FileAction::Copy(_)
+        | FileAction::Move(_) => literal(path),
         _ if path.ends_with('/') => {
             let message = format!("{} is a directory", quoted(path));
             Some(Complaint::error(message).hint("add the file's name, or write `type: directory`"))
@@ -274,12 +387,12 @@ fn check_path(path: &str, place: &Place, action: &FileAction, context: &mut Cont
 fn literal(path: &str) -> Option<Complaint> {
     let special = glob_part(path)?;
     let message = format!("`{special}` in {} is taken as it is", quoted(path));
-    Some(Complaint::warning(message).hint("globs work only with `state: absent`"))
+    Some(Complaint::warning(message).hint("globs work only with `state: absent` and `state: empty`"))
 }
 
 fn directory_hint(deed: &str) -> &'static str {
     match deed {
-        "source" => "copying directories is not supported yet: name each file in an entry of its own",
+        "source" => "name the local directory by `tree`",
         "target" => "write `type: symlink`",
         _ => "remove `type: directory` to make it a regular file",
     }
@@ -311,13 +424,16 @@ impl Seen {
         }
         let what = match action {
             FileAction::Content(_) => "a regular file",
-            FileAction::Directory => "a directory",
+            FileAction::Directory | FileAction::Tree { .. } | FileAction::Archive { .. } => {
+                return self.folder(path, action, place, context);
+            }
             FileAction::Symlink(_) => "a symbolic link",
             FileAction::Absent => "absent",
-            FileAction::Append(_) | FileAction::Line { .. } | FileAction::Metadata => {
+            FileAction::Append(_) | FileAction::Line { .. } | FileAction::Edit(_) | FileAction::Empty => {
                 self.edited(path, place, context);
                 return;
             }
+            FileAction::File | FileAction::Copy(_) | FileAction::Move(_) | FileAction::Metadata => return,
         };
         match self.whole.insert(path.to_owned(), (what, line)) {
             None => {}
@@ -328,6 +444,26 @@ impl Seen {
                 let message = format!("{} is {what} here, but {before} in line {first}", quoted(path));
                 context.report(place, Complaint::error(message).hint("remove one of the two entries"));
             }
+        }
+    }
+
+    /// Several entries can put something into one directory.
+    fn folder(&mut self, path: &str, action: &FileAction, place: &Place, context: &mut Context<'_>) {
+        let line = context.line(place);
+        let is_plain = *action == FileAction::Directory;
+        match self.whole.get(path) {
+            Some(("a directory", first)) if is_plain => {
+                let first = first.clone();
+                self.twice(path, &first, place, context);
+            }
+            Some((what @ ("a regular file" | "a symbolic link"), first)) => {
+                let message = format!("{} is a directory here, but {what} in line {first}", quoted(path));
+                context.report(place, Complaint::error(message).hint("remove one of the two entries"));
+            }
+            _ if is_plain => {
+                self.whole.insert(path.to_owned(), ("a directory", line));
+            }
+            _ => {}
         }
     }
 

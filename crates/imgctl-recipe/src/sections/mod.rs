@@ -1,10 +1,12 @@
 //! From checked values to the plan: what the values say together.
 
+mod boot;
 mod expect;
 mod files;
 mod first_boot;
 mod keyboard;
 mod local_files;
+mod network;
 mod outputs;
 mod repositories;
 mod reset;
@@ -14,11 +16,12 @@ mod trust;
 mod users;
 mod verify;
 
+use imgctl_edit::Script;
 use std::path::{Path, PathBuf};
 
 use crate::fields::Fields;
 use crate::finding::{Complaint, Findings, Place};
-use crate::kinds::compile;
+use crate::kinds::{compile, script};
 use crate::plan::{LinePattern, Origin, Plan, Sourced};
 use crate::reading::Reading;
 use crate::source_map::LineName;
@@ -56,15 +59,7 @@ impl Context<'_> {
 
     /// Compiles a regular expression; `None` after a finding.
     fn pattern(&mut self, text: &str, place: &Place) -> Option<LinePattern> {
-        self.expressions += 1;
-        if self.expressions > MAX_EXPRESSIONS {
-            let complaint = Complaint::error(format!(
-                "the recipe has more than {MAX_EXPRESSIONS} regular expressions"
-            ))
-            .hint("edit the file here and name it by `source`");
-            self.report(place, complaint);
-            return None;
-        }
+        self.count_expressions(1, place)?;
         match compile(text) {
             Ok(regex) => Some(LinePattern(regex)),
             Err(complaint) => {
@@ -72,6 +67,32 @@ impl Context<'_> {
                 None
             }
         }
+    }
+
+    /// Reads an edit; `None` after a finding.
+    fn script(&mut self, text: &str, place: &Place) -> Option<Script> {
+        self.count_expressions(1, place)?;
+        match script(text) {
+            Ok(script) => {
+                self.count_expressions(script.patterns(), place)?;
+                Some(script)
+            }
+            Err(complaint) => {
+                self.report(place, complaint);
+                None
+            }
+        }
+    }
+
+    fn count_expressions(&mut self, count: usize, place: &Place) -> Option<()> {
+        self.expressions += count;
+        if self.expressions <= MAX_EXPRESSIONS {
+            return Some(());
+        }
+        let message = format!("the recipe has more than {MAX_EXPRESSIONS} regular expressions");
+        let complaint = Complaint::error(message).hint("edit the file here and name it by `source`");
+        self.report(place, complaint);
+        None
     }
 
     fn report(&mut self, place: &Place, complaint: Complaint) {
@@ -129,6 +150,12 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         user_services,
         default_target,
         first_boot: first_boot::first_boot(fields, &mut context),
+        kernel: boot::kernel(fields, &mut context),
+        sysctl: boot::sysctl(fields, &mut context),
+        fstab: boot::fstab(fields, &mut context),
+        swap: boot::swap(fields, &mut context),
+        network: network::network(fields, &mut context),
+        cloud_init: network::cloud_init(fields, &mut context),
         reset: reset::reset(fields, &mut context),
         verify: verify::verify(fields, &mut context),
         outputs,

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgctl_recipe::{
-    Content, FileAction, FirstBootDeed, GuestFacts, MachineId, Plan, Principal, Recipe, RecipeSource, Settings,
-    Sourced, read,
+    Content, FileAction, FirstBootDeed, GuestFacts, MachineId, ModeChange, Plan, Principal, Recipe, RecipeSource,
+    Settings, Sourced, read,
 };
 
 use crate::host::Folder;
@@ -74,18 +74,10 @@ fn the_kubernetes_nodes_check_clean() {
         ),
         (
             "debian13-k8s-sriov",
-            &[
-                "source",
-                "disk.size",
-                "packages.install",
-                "kernel.cmdline",
-                "sysctl",
-                "run",
-                "outputs.emit",
-            ],
+            &["source", "disk.size", "packages.install", "run", "outputs.emit"],
         ),
         ("rocky9-rke2", &["files[3].url", "selinux.relabel"]),
-        ("ubuntu2404-k3s", &["ansible", "files[0].url", "kernel.modules"]),
+        ("ubuntu2404-k3s", &["ansible", "files[0].url"]),
         ("node", &[]),
         ("debian13-node", &[]),
         ("ubuntu-node", &[]),
@@ -134,6 +126,27 @@ fn every_kind_of_check_is_in_the_plan() {
         .map(|check| format!("{}: {:?}\n", check.origin.key, check.value))
         .collect();
     if let Err(difference) = compare(&path, &shown) {
+        panic!("{difference}");
+    }
+}
+
+#[test]
+fn boot_and_network_are_in_the_plan() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/valid");
+    let plan = plan_of(&folder.join("boot.yaml"));
+    assert_eq!(plan.unsupported, []);
+    let sysctl: Vec<_> = plan.sysctl.iter().map(|file| &file.value).collect();
+    let fstab: Vec<_> = plan.fstab.iter().map(|mount| &mount.value).collect();
+    let shown = format!(
+        "{:#?}\n{:#?}\n{:#?}\n{sysctl:#?}\n{fstab:#?}\n{:#?}\n{:#?}\n{:#?}\n",
+        plan.kernel.cmdline.map(|cmdline| cmdline.value),
+        plan.kernel.modules.map(|modules| modules.value),
+        plan.kernel.initramfs.map(|initramfs| initramfs.value),
+        plan.swap.map(|swap| swap.value),
+        plan.network.map(|network| network.value),
+        plan.cloud_init.map(|cloud_init| cloud_init.value),
+    );
+    if let Err(difference) = compare(&folder.join("boot.plan"), &shown) {
         panic!("{difference}");
     }
 }
@@ -223,8 +236,8 @@ fn every_kind_of_file_is_in_the_plan() {
         FileAction::Content(Content::Inline("welcome\n".into()))
     );
     assert_eq!(
-        (files[0].mode, &files[0].owner),
-        (Some(0o644), &Some(Principal::Name("root".into())))
+        (files[0].mode.clone(), &files[0].owner),
+        (Some(ModeChange::Bits(0o644)), &Some(Principal::Name("root".into())))
     );
     assert_eq!(files[0].group, Some(Principal::Id(0)));
     assert_eq!(
@@ -233,18 +246,26 @@ fn every_kind_of_file_is_in_the_plan() {
     );
     assert_eq!(files[2].path, "/opt/agent");
     assert_eq!(
-        (&files[2].action, files[2].mode),
-        (&FileAction::Directory, Some(0o1777))
+        (&files[2].action, files[2].mode.clone()),
+        (&FileAction::Directory, Some(ModeChange::Bits(0o1777)))
     );
     assert_eq!(files[3].action, FileAction::Symlink("../x".into()));
     assert_eq!(files[4].action, FileAction::Absent);
     assert_eq!(files[5].action, FileAction::Append("a\nb\n".into()));
-    let FileAction::Line { line, replaces } = &files[6].action else {
+    let FileAction::Line {
+        line,
+        replaces,
+        near: None,
+    } = &files[6].action
+    else {
         panic!("{:?}", files[6]);
     };
     assert_eq!(line, "GRUB_TIMEOUT=1");
     assert!(replaces.as_ref().unwrap().0.is_match(b"GRUB_TIMEOUT=5"));
-    assert_eq!((&files[7].action, files[7].mode), (&FileAction::Metadata, Some(0o600)));
+    assert_eq!(
+        (&files[7].action, files[7].mode.clone()),
+        (&FileAction::Metadata, Some(ModeChange::Bits(0o600)))
+    );
     assert_eq!(files[8].action, FileAction::Content(Content::Inline(String::new())));
     assert_eq!(plan.files[8].origin.key, "files[8]");
 }

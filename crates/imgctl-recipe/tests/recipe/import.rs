@@ -52,8 +52,11 @@ impl ImportHost for Cases {
 struct EveryFile;
 
 impl Host for EveryFile {
-    fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
-        Ok(())
+    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
+        match cases().join(path).is_dir() {
+            true => Err(HostFileError::IsADirectory),
+            false => Ok(()),
+        }
     }
 
     fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
@@ -301,7 +304,7 @@ proptest! {
 
 #[test]
 fn what_is_left_out_is_told_from_what_is_different() {
-    let arguments = ["--edit", "/etc/x:s/a/b/", "--chmod", "755:/x"].map(str::to_owned);
+    let arguments = ["--edit", "/etc/x:system('x')", "--chmod", "755:/x"].map(str::to_owned);
     let import = from_virt_customize(&arguments, &Cases).unwrap();
     let kinds: Vec<ImportNoteKind> = import.notes.iter().map(|note| note.kind).collect();
     assert_eq!(kinds, [ImportNoteKind::LeftOut, ImportNoteKind::Remark]);

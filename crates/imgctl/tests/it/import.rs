@@ -91,7 +91,10 @@ error: this is a script, not a cloud-config; name it in `run` by `source`
 fn a_command_line_becomes_a_recipe() {
     let environment = TestEnvironment::new();
     environment.write("motd", "hello\n");
-    environment.write("commands", "hostname node\nupload motd:/etc/motd\nedit /etc/x:s/a/b/\n");
+    environment.write(
+        "commands",
+        "hostname node\nupload motd:/etc/motd\nedit /etc/x:s/a/b/\nedit /etc/x:y\n",
+    );
     environment
         .imgctl("recipe from-virt-customize --commands-from-file commands --update")
         .assert()
@@ -107,13 +110,15 @@ files:
   - path: /etc/motd
     source: motd
     mode: "0644"
+  - path: /etc/x
+    edit: s/a/b/
 
 # Not carried over:
-# - --edit /etc/x:s/a/b/: a recipe evaluates no Perl; `files` with `line` and `match` replaces a line
+# - --edit /etc/x:y: a pattern has no end; `files` with `line` and `match` replaces a line
 
 "##]])
         .stderr_eq(str![[r#"
-warning: not carried over: --edit /etc/x:s/a/b/: a recipe evaluates no Perl; `files` with `line` and `match` replaces a line
+warning: not carried over: --edit /etc/x:y: a pattern has no end; `files` with `line` and `match` replaces a line
 
 "#]]);
     // As it stands in a script, with imgctl's own options before it.
@@ -131,7 +136,7 @@ note: --add base.qcow2: name the base image on imgctl's command line
         .assert()
         .code(2)
         .stderr_eq(str![[r#"
-warning: not carried over: --edit /etc/x:y: a recipe evaluates no Perl; `files` with `line` and `match` replaces a line
+warning: not carried over: --edit /etc/x:y: a pattern has no end; `files` with `line` and `match` replaces a line
 error: 1 instruction was not carried over
 
 "#]]);

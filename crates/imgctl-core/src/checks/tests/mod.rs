@@ -119,12 +119,8 @@ fn sourced<T>(value: T) -> Sourced<T> {
 /// A file entry of the recipe that a secret is in.
 fn sensitive(path: &str) -> Sourced<FileEntry> {
     sourced(FileEntry {
-        path: path.to_owned(),
-        action: imgctl_recipe::FileAction::Metadata,
-        mode: None,
-        owner: None,
-        group: None,
         sensitive: true,
+        ..FileEntry::new(path, imgctl_recipe::FileAction::Metadata)
     })
 }
 

@@ -1,12 +1,30 @@
-//! `files`: contents, directories, links and single lines.
+//! `files`: contents, trees, archives, lines, modes, lists, and the options that change files.
 
-use super::{Outcome, Step, StepError, StepFailure, StepSpec};
-use crate::guest::{Accounts, Guest, MAX_TEXT_BYTES, NewMetadata};
-use imgctl_recipe::{Content, FileAction, FileEntry, LinePattern, Plan, Principal, Sourced};
+mod acl;
+mod append_line;
+mod archive;
+mod chmod;
+mod copy;
+mod copy_in;
+mod edit;
+mod line_in_file;
+mod make;
+mod place;
+mod principals;
+mod remove;
+mod tar_in;
+mod write;
+mod xattr;
+
+use super::flags::FlagSpec;
+use super::{Outcome, Step, StepError, StepSpec};
+use crate::guest::{Guest, NewMetadata};
+use imgctl_recipe::{Content, FileAction, FileEntry, ModeChange, Plan, Sourced};
 use imgctl_vfs::{GuestPath, MetadataChange};
-use std::fs::File;
+use line_in_file::{appended, edit_text, with_line};
+use principals::{accounts_for, gid_of, uid_of};
 use std::io::Read;
-use std::path::Path;
+use write::{open_host_file, put_content};
 
 pub(super) const SPEC: StepSpec = StepSpec {
     name: "files",
@@ -17,6 +35,38 @@ pub(super) const SPEC: StepSpec = StepSpec {
         (!entries.is_empty()).then(|| Box::new(Files { entries }) as Box<dyn Step>)
     },
 };
+
+/// The options about files, those of virt-customize first.
+pub(super) const FLAGS: &[FlagSpec] = &[
+    append_line::FLAG,
+    chmod::CHMOD,
+    chmod::CHOWN,
+    copy::COPY,
+    copy_in::FLAG,
+    remove::DELETE,
+    edit::FLAG,
+    make::LINK,
+    make::MKDIR,
+    copy::MOVE,
+    remove::SCRUB,
+    tar_in::FLAG,
+    make::TOUCH,
+    remove::TRUNCATE,
+    remove::TRUNCATE_RECURSIVE,
+    write::UPLOAD,
+    write::WRITE,
+    line_in_file::ENSURE,
+    line_in_file::REPLACE,
+    line_in_file::BEFORE,
+    line_in_file::AFTER,
+    chmod::CHMOD_RECURSIVE,
+    chmod::CHOWN_RECURSIVE,
+    xattr::SET_ACL,
+    xattr::SET_CAPABILITIES,
+    xattr::SET_XATTR,
+    xattr::REMOVE_XATTR,
+    copy_in::PRESERVE,
+];
 
 #[derive(Debug)]
 struct Files {
@@ -56,140 +106,129 @@ fn put_hidden(guest: &mut Guest, entry: &FileEntry) -> Outcome<()> {
 }
 
 fn put(guest: &mut Guest, entry: &FileEntry) -> Outcome<()> {
-    if entry.action == FileAction::Absent {
-        for path in guest.glob(&entry.path)? {
-            guest.remove(&path)?;
-        }
-        return Ok(());
+    match entry.action {
+        FileAction::Absent => return remove::delete(guest, &entry.path),
+        FileAction::Empty => return remove::empty_all(guest, &entry.path, entry.recursive),
+        _ => {}
     }
     let path = GuestPath::new(&entry.path)?;
     let owner = Owner::look_up(guest, entry)?;
+    act(guest, &path, entry, &owner)?;
+    if let FileAction::Symlink(_) = entry.action {
+        return Ok(guest.set_link_metadata(&path, owner.change())?);
+    }
+    finish(guest, &path, entry, &owner)?;
+    xattr::put(guest, &path, entry)
+}
+
+/// Makes what the entry says be at its path.
+fn act(guest: &mut Guest, path: &GuestPath, entry: &FileEntry, owner: &Owner) -> Outcome<()> {
     match &entry.action {
-        FileAction::Absent => {}
+        FileAction::Absent | FileAction::Empty | FileAction::Metadata => {}
         FileAction::Content(Content::Inline(text)) => {
-            put_content(guest, &path, &owner, || Ok(Box::new(text.as_bytes()) as Box<dyn Read>))?;
+            put_content(guest, path, owner, || Ok(Box::new(text.as_bytes()) as Box<dyn Read>))?;
         }
         FileAction::Content(Content::Source(file)) => {
-            put_content(guest, &path, &owner, || open_host_file(file))?;
-        }
-        FileAction::Append(text) => edit_text(guest, &path, &owner, |old| appended(old, text.as_bytes()))?,
-        FileAction::Line { line, replaces } => {
-            edit_text(guest, &path, &owner, |old| {
-                with_line(old, line.as_bytes(), replaces.as_ref())
+            put_content(guest, path, owner, || {
+                Ok(Box::new(open_host_file(file)?) as Box<dyn Read>)
             })?;
         }
+        FileAction::File => {
+            if !guest.exists(path)? {
+                make_parents(guest, path)?;
+                guest.write_file(path, &mut std::io::empty(), owner.for_new(0o644, false))?;
+            }
+        }
+        FileAction::Append(text) => edit_text(guest, path, owner, |old| appended(old, text.as_bytes()))?,
+        FileAction::Line { line, replaces, near } => {
+            edit_text(guest, path, owner, |old| {
+                with_line(old, line.as_bytes(), replaces.as_ref(), near.as_ref())
+            })?;
+        }
+        FileAction::Edit(script) => edit::edit(guest, path, script, true)?,
         FileAction::Directory => {
-            make_parents(guest, &path)?;
-            guest.create_directory_all(&path, owner.for_new(0o755))?;
+            make_parents(guest, path)?;
+            guest.create_directory_all(path, owner.for_new(0o755, true))?;
         }
         FileAction::Symlink(target) => {
-            make_parents(guest, &path)?;
-            guest.symlink(&path, target.as_bytes())?;
-            let MetadataChange { uid, gid, .. } = owner.change;
-            return Ok(guest.set_link_metadata(
-                &path,
-                MetadataChange {
-                    uid,
-                    gid,
-                    ..Default::default()
-                },
-            )?);
+            make_parents(guest, path)?;
+            guest.symlink(path, target.as_bytes())?;
         }
-        FileAction::Metadata => {}
+        FileAction::Copy(from) => {
+            make_parents(guest, path)?;
+            copy::copy(guest, &GuestPath::new(from)?, path)?;
+        }
+        FileAction::Move(from) => {
+            make_parents(guest, path)?;
+            copy::ensure_moved(guest, &GuestPath::new(from)?, path)?;
+        }
+        FileAction::Tree { source, preserve } => copy_in::tree(guest, path, source, *preserve, entry)?,
+        FileAction::Archive { source, strip } => {
+            guest.create_directory_all(path, owner.for_new(0o755, true))?;
+            tar_in::unpack(guest, source, path, *strip, true)?;
+        }
     }
-    Ok(guest.set_metadata(&path, owner.change)?)
+    Ok(())
+}
+
+/// Sets mode and owner, at the path or also of everything below.
+fn finish(guest: &mut Guest, path: &GuestPath, entry: &FileEntry, owner: &Owner) -> Outcome<()> {
+    if entry.mode.is_none() && owner.change() == MetadataChange::default() {
+        return match guest.exists(path)? {
+            true => Ok(()),
+            false => Ok(guest.set_metadata(path, MetadataChange::default())?),
+        };
+    }
+    if !entry.recursive {
+        // The error for what is missing names the filesystem.
+        guest.set_metadata(path, owner.change())?;
+    }
+    for found in chmod::entries(guest, path, entry.recursive)? {
+        guest.set_link_metadata(&found.path, owner.change())?;
+        if let Some(mode) = &entry.mode {
+            chmod::chmod(guest, &found, mode)?;
+        }
+    }
+    Ok(())
 }
 
 /// Mode and owner that an entry asks for.
 struct Owner {
-    change: MetadataChange,
+    mode: Option<ModeChange>,
+    uid: Option<u32>,
+    gid: Option<u32>,
 }
 
 impl Owner {
     fn look_up(guest: &Guest, entry: &FileEntry) -> Outcome<Self> {
-        let is_named = |principal: &Option<Principal>| matches!(principal, Some(Principal::Name(_)));
-        let accounts = match is_named(&entry.owner) || is_named(&entry.group) {
-            true => Accounts::read(guest)?,
-            false => Accounts::default(),
-        };
-        let uid = match &entry.owner {
-            None => None,
-            Some(Principal::Id(id)) => Some(*id),
-            Some(Principal::Name(name)) => Some(match accounts.user(name) {
-                Some(user) => user.uid,
-                None => {
-                    let known = accounts.users.iter().map(|user| user.name.as_slice());
-                    return Err(StepFailure::unknown("user", name, known));
-                }
-            }),
-        };
-        let gid = match &entry.group {
-            None => None,
-            Some(Principal::Id(id)) => Some(*id),
-            Some(Principal::Name(name)) => Some(match accounts.group(name) {
-                Some(group) => group.gid,
-                None => {
-                    let known = accounts.groups.iter().map(|group| group.name.as_slice());
-                    return Err(StepFailure::unknown("group", name, known));
-                }
-            }),
-        };
-        let change = MetadataChange {
-            mode: entry.mode,
+        let accounts = accounts_for(guest, &[&entry.owner, &entry.group])?;
+        let uid = entry.owner.as_ref().map(|user| uid_of(&accounts, user)).transpose()?;
+        let gid = entry.group.as_ref().map(|group| gid_of(&accounts, group)).transpose()?;
+        Ok(Self {
+            mode: entry.mode.clone(),
             uid,
             gid,
-            ..MetadataChange::default()
-        };
-        Ok(Self { change })
+        })
     }
 
-    fn for_new(&self, mode: u16) -> NewMetadata {
-        NewMetadata {
-            mode: self.change.mode.unwrap_or(mode),
-            uid: self.change.uid.unwrap_or(0),
-            gid: self.change.gid.unwrap_or(0),
+    fn change(&self) -> MetadataChange {
+        MetadataChange {
+            uid: self.uid,
+            gid: self.gid,
+            ..MetadataChange::default()
         }
     }
-}
 
-fn open_host_file(path: &Path) -> Outcome<Box<dyn Read>> {
-    match File::open(path) {
-        Ok(file) => Ok(Box::new(file)),
-        Err(source) => Err(StepFailure::HostFile {
-            path: path.to_owned(),
-            source,
-        }),
+    fn for_new(&self, mode: u16, is_directory: bool) -> NewMetadata {
+        NewMetadata {
+            mode: self
+                .mode
+                .as_ref()
+                .map_or(mode, |change| change.apply(mode, is_directory)),
+            uid: self.uid.unwrap_or(0),
+            gid: self.gid.unwrap_or(0),
+        }
     }
-}
-
-/// Writes the content that `open` gives, unless it is there already.
-fn put_content<'a>(
-    guest: &mut Guest,
-    path: &GuestPath,
-    owner: &Owner,
-    open: impl Fn() -> Outcome<Box<dyn Read + 'a>>,
-) -> Outcome<()> {
-    if guest.has_content(path, &mut *open()?)? {
-        return Ok(());
-    }
-    make_parents(guest, path)?;
-    guest.write_file(path, &mut *open()?, owner.for_new(0o644))?;
-    Ok(())
-}
-
-/// Replaces the text of a file, which may be missing, by what `edit` makes of it; `None` leaves it.
-fn edit_text(
-    guest: &mut Guest,
-    path: &GuestPath,
-    owner: &Owner,
-    edit: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
-) -> Outcome<()> {
-    let old = guest.read(path, MAX_TEXT_BYTES)?;
-    if let Some(new) = edit(old.as_deref().unwrap_or_default()) {
-        make_parents(guest, path)?;
-        guest.write_file(path, &mut new.as_slice(), owner.for_new(0o644))?;
-    }
-    Ok(())
 }
 
 fn make_parents(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
@@ -197,57 +236,6 @@ fn make_parents(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
         guest.create_directory_all(&parent, NewMetadata::root(0o755))?;
     }
     Ok(())
-}
-
-/// The text with `addition` at its end, unless its lines are in it already, in this order and without others between.
-fn appended(old: &[u8], addition: &[u8]) -> Option<Vec<u8>> {
-    let wanted = lines(addition);
-    if wanted.is_empty() || lines(old).windows(wanted.len()).any(|window| window == wanted) {
-        return None;
-    }
-    let mut new = terminated(old);
-    new.extend_from_slice(addition);
-    Some(terminated(&new))
-}
-
-/// The text with `line` in place of the last line that the pattern finds, else at its end unless it is there already.
-fn with_line(old: &[u8], line: &[u8], replaces: Option<&LinePattern>) -> Option<Vec<u8>> {
-    let present = lines(old);
-    let replaced = replaces.and_then(|pattern| present.iter().rposition(|line| pattern.0.is_match(line)));
-    match replaced {
-        Some(index) if present[index] == line => None,
-        Some(index) => {
-            let start: usize = old
-                .split_inclusive(|byte| *byte == b'\n')
-                .take(index)
-                .map(<[u8]>::len)
-                .sum();
-            let end = start + present[index].len();
-            Some([&old[..start], line, &old[end..]].concat())
-        }
-        None if present.contains(&line) => None,
-        None => Some([&terminated(old), line, b"\n"].concat()),
-    }
-}
-
-/// The lines of a text without their ends, `\n` or `\r\n`.
-fn lines(text: &[u8]) -> Vec<&[u8]> {
-    let lines = text.split_inclusive(|byte| *byte == b'\n');
-    lines
-        .map(|line| {
-            let line = line.strip_suffix(b"\n").unwrap_or(line);
-            line.strip_suffix(b"\r").unwrap_or(line)
-        })
-        .collect()
-}
-
-/// The text, its last line ended.
-fn terminated(text: &[u8]) -> Vec<u8> {
-    let mut text = text.to_vec();
-    if text.last().is_some_and(|byte| *byte != b'\n') {
-        text.push(b'\n');
-    }
-    text
 }
 
 #[cfg(test)]

@@ -2,18 +2,11 @@
 
 use super::*;
 use crate::testing::{edited, guest, mode, text};
-use imgctl_recipe::Content;
+use imgctl_recipe::{LinePattern, LineSide, Preserve, Principal};
 use regex::bytes::Regex;
 
 fn entry(path: &str, action: FileAction) -> FileEntry {
-    FileEntry {
-        path: path.to_owned(),
-        action,
-        mode: None,
-        owner: None,
-        group: None,
-        sensitive: false,
-    }
+    FileEntry::new(path, action)
 }
 
 fn inline(content: &str) -> FileAction {
@@ -24,6 +17,7 @@ fn line(line: &str, pattern: Option<&str>) -> FileAction {
     FileAction::Line {
         line: line.to_owned(),
         replaces: pattern.map(|pattern| LinePattern(Regex::new(pattern).unwrap())),
+        near: None,
     }
 }
 
@@ -64,7 +58,7 @@ fn content_goes_where_links_lead_and_keeps_what_was_not_asked() {
 fn owners_are_looked_up_in_the_guest() {
     let mut guest = guest(&["/etc/passwd|web:x:33:99::/:/x\n", "/etc/group|www:x:34:\n"]);
     let owned = FileEntry {
-        mode: Some(0o4750),
+        mode: Some(ModeChange::Bits(0o4750)),
         owner: Some(Principal::Name("web".into())),
         group: Some(Principal::Name("www".into())),
         ..entry("/f", inline("x"))
@@ -109,7 +103,7 @@ fn a_source_file_is_streamed() {
 fn directories_and_links() {
     let mut guest = guest(&["/etc/f|x", "/lib -> usr/lib", "/usr/lib/", "/full/x|"]);
     let directory = FileEntry {
-        mode: Some(0o700),
+        mode: Some(ModeChange::Bits(0o700)),
         ..entry("/lib/a/b", FileAction::Directory)
     };
     assert_eq!(
@@ -183,7 +177,7 @@ fn appended_text_is_there_once() {
 fn a_line_replaces_the_last_match_or_is_added() {
     let with = |old: &str, new: &str, pattern: Option<&str>| {
         let pattern = pattern.map(|pattern| LinePattern(Regex::new(pattern).unwrap()));
-        with_line(old.as_bytes(), new.as_bytes(), pattern.as_ref()).map(|text| String::from_utf8(text).unwrap())
+        with_line(old.as_bytes(), new.as_bytes(), pattern.as_ref(), None).map(|text| String::from_utf8(text).unwrap())
     };
     assert_eq!(
         with("a=1\nb\na=2\nc\n", "a=3", Some("^a=")).unwrap(),
@@ -230,4 +224,133 @@ fn of_entries_with_secrets_nothing_but_the_change_is_told() {
         }
     }
     assert_eq!(of("/etc/plain")["after"]["size"], 3);
+}
+
+#[test]
+fn lines_go_beside_what_is_found() {
+    let with = |old: &str, side: LineSide, pattern: &str| {
+        let near = (side, LinePattern(Regex::new(pattern).unwrap()));
+        let new = with_line(old.as_bytes(), b"new", None, Some(&near));
+        new.map(|text| String::from_utf8(text).unwrap())
+    };
+    assert_eq!(with("a\nb\na\nc", LineSide::Before, "^a").unwrap(), "a\nb\nnew\na\nc");
+    assert_eq!(with("a\nb\na\nc", LineSide::After, "^a").unwrap(), "a\nb\na\nnew\nc");
+    assert_eq!(with("a\r\nb\r\n", LineSide::After, "^a$").unwrap(), "a\r\nnew\r\nb\r\n");
+    assert_eq!(with("a\nb", LineSide::After, "^b").unwrap(), "a\nb\nnew\n");
+    assert_eq!(with("a\n", LineSide::Before, "^x").unwrap(), "a\nnew\n");
+    assert_eq!(with("new\na\n", LineSide::After, "^a"), None);
+}
+
+#[test]
+fn what_is_of_the_guest_is_copied_and_moved_once() {
+    let mut guest = guest(&[
+        "/d/f 4750 5 6|x",
+        "/d/s/l -> ../f",
+        "/d/s/again => /d/f",
+        "/old 0600|y",
+        "/to -> other",
+        "/other/",
+    ]);
+    put_twice(&mut guest, &entry("/to/d", FileAction::Copy("/d".into())));
+    assert_eq!(mode(&guest, "/other/d/f"), "4750 5:6");
+    assert_eq!(
+        guest
+            .read_link(&GuestPath::new("/other/d/s/l").unwrap())
+            .unwrap()
+            .unwrap(),
+        b"../f"
+    );
+    let node = |name: &str| guest.find(&GuestPath::new(name).unwrap()).unwrap().unwrap().node;
+    assert_eq!(node("/other/d/f"), node("/other/d/s/again"));
+    assert_ne!(node("/other/d/f"), node("/d/f"));
+    put_twice(&mut guest, &entry("/new/place", FileAction::Move("/old".into())));
+    assert_eq!(
+        (text(&guest, "/new/place"), text(&guest, "/old")),
+        ("y".into(), "-".into())
+    );
+    put(&mut guest, &entry("/d/inside", FileAction::Copy("/d".into()))).unwrap_err();
+    put(&mut guest, &entry("/no", FileAction::Move("/nothing".into()))).unwrap_err();
+}
+
+#[test]
+fn what_is_on_another_filesystem_is_copied_there() {
+    let mut guest = crate::testing::guest_with_esp(&["/boot/x 0640 1 1|kernel"], true);
+    put_twice(&mut guest, &entry("/boot/efi/x", FileAction::Move("/boot/x".into())));
+    assert_eq!(
+        (text(&guest, "/boot/efi/x"), text(&guest, "/boot/x")),
+        ("kernel".into(), "-".into())
+    );
+}
+
+#[test]
+fn files_are_made_and_emptied() {
+    let mut guest = guest(&["/log/a 0600 1 2|x", "/log/b/c|x", "/log/l -> /keep", "/keep|x"]);
+    assert_eq!(
+        put_twice(&mut guest, &entry("/new/f", FileAction::File)),
+        ["~/", "+/new", "+/new/f"]
+    );
+    assert!(put_twice(&mut guest, &entry("/keep", FileAction::File)).is_empty());
+    assert_eq!(put_twice(&mut guest, &entry("/log/a*", FileAction::Empty)), ["~/log/a"]);
+    put(&mut guest, &entry("/log", FileAction::Empty)).unwrap_err();
+    let all = FileEntry {
+        recursive: true,
+        ..entry("/log", FileAction::Empty)
+    };
+    assert_eq!(put_twice(&mut guest, &all), ["~/log/b/c"]);
+    assert_eq!(
+        (mode(&guest, "/log/a"), text(&guest, "/keep")),
+        ("0600 1:2".into(), "x".into())
+    );
+}
+
+#[test]
+fn a_tree_is_put_into_what_is_there() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let host = tempfile::tempdir().unwrap();
+    let local = host.path().join("etc");
+    std::fs::create_dir_all(local.join("lib/deep")).unwrap();
+    std::fs::write(local.join("lib/f"), "new").unwrap();
+    std::fs::set_permissions(local.join("lib/f"), std::fs::Permissions::from_mode(0o4711)).unwrap();
+    std::fs::set_permissions(local.join("lib"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::hard_link(local.join("lib/f"), local.join("lib/deep/f")).unwrap();
+    symlink("to/nowhere", local.join("l")).unwrap();
+    let mut guest = guest(&[
+        "/x/lib -> /usr/lib",
+        "/usr/lib/ 0755 3 3",
+        "/usr/lib/f 0600 4 4|old",
+        "/x/l|was a file",
+    ]);
+    let tree = FileAction::Tree {
+        source: local.clone(),
+        preserve: Preserve::default(),
+    };
+    put_twice(&mut guest, &entry("/x", tree.clone()));
+    assert_eq!(
+        (text(&guest, "/usr/lib/f"), mode(&guest, "/usr/lib/f")),
+        ("new".into(), "4711 0:0".into())
+    );
+    assert_eq!(
+        (mode(&guest, "/usr/lib"), mode(&guest, "/usr/lib/deep")),
+        ("0755 3:3".into(), mode(&guest, "/x/lib/deep"))
+    );
+    assert_eq!(
+        guest.read_link(&GuestPath::new("/x/l").unwrap()).unwrap().unwrap(),
+        b"to/nowhere"
+    );
+    let owned = FileEntry {
+        owner: Some(Principal::Id(9)),
+        mode: ModeChange::parse("go-x"),
+        recursive: true,
+        ..entry("/y", tree)
+    };
+    put(&mut guest, &owned).unwrap();
+    assert_eq!(
+        (mode(&guest, "/y/lib/f"), mode(&guest, "/y/l")),
+        ("4700 9:0".into(), "0777 9:0".into())
+    );
+    let gone = FileAction::Tree {
+        source: host.path().join("gone"),
+        preserve: Preserve::default(),
+    };
+    put(&mut guest, &entry("/x", gone)).unwrap_err();
 }

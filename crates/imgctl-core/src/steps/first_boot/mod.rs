@@ -5,7 +5,7 @@ mod packages;
 mod tests;
 
 use super::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
-use super::services::{Manager, Scope, Verb, act};
+use super::services::{InitSystem, Scope, Verb, act};
 use super::{Outcome, Step, StepError, StepFailure, StepSpec, fixed};
 use crate::guest::{Guest, NewMetadata};
 use imgctl_recipe::{Content, FirstBoot, FirstBootDeed, Plan, Sourced};
@@ -119,9 +119,9 @@ impl Step for Scripts {
 
 /// Puts what runs the scripts in place, started as the guest starts its services.
 fn install(guest: &mut Guest) -> Outcome<()> {
-    let manager = Manager::of(guest)?;
+    let manager = InitSystem::of(guest)?;
     match manager {
-        Manager::Systemd => {
+        InitSystem::Systemd => {
             write(guest, UNIT_PATH, UNIT, 0o644)?;
             let link = fixed(UNIT_LINK);
             if let Some(folder) = link.parent() {
@@ -129,12 +129,12 @@ fn install(guest: &mut Guest) -> Outcome<()> {
             }
             guest.symlink(&link, b"../imgctl-first-boot.service")?;
         }
-        Manager::OpenRc | Manager::SysV => {
-            let text = if manager == Manager::OpenRc { OPENRC } else { SYSV };
+        InitSystem::OpenRc | InitSystem::SysV => {
+            let text = if manager == InitSystem::OpenRc { OPENRC } else { SYSV };
             write(guest, INIT_SCRIPT, text, 0o755)?;
             act(guest, Verb::Enable, Scope::System, SERVICE)?;
         }
-        Manager::None => {
+        InitSystem::None => {
             return Err(StepFailure::refused_with(
                 "nothing in the guest is known to start services, so nothing can be run at its first boot",
                 "imgctl knows systemd, OpenRC and init scripts",

@@ -4,11 +4,11 @@ use crate::guest::{Guest, OsFamily, OsRelease};
 use crate::steps::{Outcome, StepFailure, fixed};
 
 /// A program, and the lines that come before its names of packages.
-type Manager = (&'static str, &'static str);
+type Installer = (&'static str, &'static str);
 
 /// In the order in which they are looked for. An installation that was interrupted is finished first where the manager
 /// would not do so itself; configuration files that are there stay.
-const MANAGERS: [Manager; 11] = [
+const MANAGERS: [Installer; 11] = [
     (
         "apt-get",
         "export DEBIAN_FRONTEND=noninteractive\n\

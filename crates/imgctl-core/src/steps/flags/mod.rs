@@ -123,12 +123,15 @@ pub enum FlagDeed {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct FlagSettings {
+    /// `--preserve-xattrs`.
+    pub(crate) preserves_xattrs: bool,
     /// `--password-crypto`: how passwords are hashed; `None`: as the guest does it.
     pub(crate) password_method: Option<super::accounts::Method>,
 }
 
 /// Every option, by subject.
 pub const FLAGS: &[&[FlagSpec]] = &[
+    super::files::FLAGS,
     super::hostname::FLAGS,
     super::accounts::FLAGS,
     super::services::FLAGS,
@@ -137,6 +140,8 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::reset::FLAGS,
     super::identity::FLAGS,
     super::first_boot::FLAGS,
+    super::boot::FLAGS,
+    super::network::FLAGS,
     compatibility::FLAGS,
 ];
 

@@ -34,8 +34,10 @@ pub(super) fn configs(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     sweep::remove_files(guest, &CONFIGS)
 }
 
-pub(super) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
+pub(in crate::steps) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     sweep::empty(guest, &fixed("/var/lib/cloud"))?;
+    // A seed of the same run is meant for the clones.
+    guest.take_stayed();
     for log in CloudConfig::read(guest)?.logs {
         if log.is_within(&fixed("/var/log")) {
             sweep::remove_file(guest, &log)?;
@@ -51,9 +53,9 @@ pub(super) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
 
 /// The few settings of cloud-init that matter here.
 #[derive(Debug, Default)]
-pub(super) struct CloudConfig {
+pub(in crate::steps) struct CloudConfig {
     /// `datasource_list`, if any file sets one; the last one counts.
-    pub(super) datasources: Option<Vec<String>>,
+    pub(in crate::steps) datasources: Option<Vec<String>>,
     /// Whether the network is none of its business: `network: { config: disabled }`.
     pub(super) leaves_network: bool,
     /// Where it logs to.
@@ -62,7 +64,7 @@ pub(super) struct CloudConfig {
 
 impl CloudConfig {
     /// Reads /etc/cloud/cloud.cfg and what lies in cloud.cfg.d, by name.
-    pub(super) fn read(guest: &Guest) -> Outcome<Self> {
+    pub(in crate::steps) fn read(guest: &Guest) -> Outcome<Self> {
         let mut config = Self::default();
         let defaults = ["/var/log/cloud-init.log", "/var/log/cloud-init-output.log"];
         config.logs.extend(defaults.map(fixed));

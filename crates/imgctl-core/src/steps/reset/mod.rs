@@ -1,7 +1,7 @@
 //! `reset`: takes away what must not travel from one machine to its clones, by a table of operations.
 
 mod accounts;
-mod cloud_init;
+pub(super) mod cloud_init;
 mod flags;
 mod functions;
 mod ifcfg;

@@ -67,8 +67,8 @@ pub(super) fn remove_tree(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
     Ok(())
 }
 
-/// Removes everything in a folder and keeps the folder itself; what is mounted below is emptied as well. Nothing happens
-/// where there is no such folder.
+/// Removes everything in a folder and keeps the folder itself, and what this run put there to stay; what is mounted below
+/// is emptied as well. Nothing happens where there is no such folder.
 pub(super) fn empty(guest: &mut Guest, path: &GuestPath) -> Outcome<()> {
     let Some(folder) = sweepable(guest, path)? else {
         return Ok(());

@@ -12,9 +12,9 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// Names of units and paths of links that are to go.
 #[derive(Default)]
-pub(super) struct Marked {
-    pub(super) names: BTreeSet<Vec<u8>>,
-    pub(super) paths: BTreeSet<GuestPath>,
+struct Marked {
+    names: BTreeSet<Vec<u8>>,
+    paths: BTreeSet<GuestPath>,
 }
 
 /// Disables a unit and those its `Also=` names. A missing unit's links go too, with a warning.
@@ -54,12 +54,7 @@ pub(super) fn disable_natively(guest: &mut Guest, scope: Scope, asked: Vec<UnitN
         let also = also.filter_map(|also| UnitName::parse(expand(also, &unit.name, default_instance).ok()?));
         pending.extend(also);
     }
-    remove_links(guest, scope, &mut marked)
-}
-
-/// Removes every marked link, and those that led to a removed one.
-pub(super) fn remove_links(guest: &mut Guest, scope: Scope, marked: &mut Marked) -> Outcome<()> {
-    while remove_marked(guest, scope, marked)? {}
+    while remove_marked(guest, scope, &mut marked)? {}
     Ok(())
 }
 

@@ -27,11 +27,21 @@ pub(super) fn enable(guest: &mut Guest, scope: Scope, name: &str) -> Outcome<()>
             "the unit {name} has nothing in [Install], so enabling it changes nothing"
         ));
     }
-    enable_natively(guest, scope, &asked)
+    enable_natively(guest, scope, &asked, Care::Full)
+}
+
+/// What becomes of rules in `[Install]` that cannot be followed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Care {
+    /// They are errors.
+    Full,
+    /// They are passed over, as presets do: those of units that others name by `Also=`, and those that no link can be
+    /// made of, like a template's without a default instance.
+    Preset,
 }
 
 /// The same without init scripts.
-pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName) -> Outcome<()> {
+pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName, care: Care) -> Outcome<()> {
     let folders = UnitFolders::of(guest, scope)?;
     let name = asked.as_str();
     let Some(unit) = folders.find(guest, asked)? else {
@@ -51,7 +61,10 @@ pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName)
         if !seen.insert(unit.name.clone()) {
             continue;
         }
-        link(guest, &folders, &unit)?;
+        match link(guest, &folders, &unit, care) {
+            Err(StepFailure::Refused { .. }) if care == Care::Preset && seen.len() > 1 => {}
+            other => other?,
+        }
         for name in &unit.install.also {
             let name = expanded(name, &unit)?;
             match folders.find(guest, &parse(&name)?)? {
@@ -71,7 +84,7 @@ pub(super) fn enable_natively(guest: &mut Guest, scope: Scope, asked: &UnitName)
 }
 
 /// Makes the links of one unit.
-fn link(guest: &mut Guest, folders: &UnitFolders, unit: &Unit) -> Outcome<()> {
+fn link(guest: &mut Guest, folders: &UnitFolders, unit: &Unit, care: Care) -> Outcome<()> {
     for alias in &unit.install.aliases {
         link_alias(guest, folders.scope(), unit, alias)?;
     }
@@ -82,7 +95,9 @@ fn link(guest: &mut Guest, folders: &UnitFolders, unit: &Unit) -> Outcome<()> {
     ];
     for (list, kind) in lists {
         for by in list {
-            link_below(guest, folders, unit, by, kind)?;
+            if care == Care::Full || has_place(unit, by)? {
+                link_below(guest, folders, unit, by, kind)?;
+            }
         }
     }
     Ok(())
@@ -123,6 +138,13 @@ fn can_be_alias(alias: &UnitName, unit: &UnitName) -> bool {
         None => unit.instance().is_none() && alias.is_template() == unit.is_template(),
     };
     fits && alias.suffix() == unit.suffix()
+}
+
+/// Whether `by` is a unit that can pull this one in: a template without instance only belongs to templates and instances.
+fn has_place(unit: &Unit, by: &str) -> Outcome<bool> {
+    let is_open = unit.name.is_template() && unit.install.default_instance.is_none();
+    let puller = UnitName::parse(expanded(by, unit)?);
+    Ok(puller.is_some_and(|puller| !is_open || puller.instance().is_some() || puller.is_template()))
 }
 
 /// Makes the link that lets the unit `by` pull this one in.

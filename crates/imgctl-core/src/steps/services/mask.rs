@@ -1,6 +1,5 @@
 //! `services.mask` and `unmask`: a link to /dev/null in the place of the unit, so that nothing can start it.
 
-use super::disable::{Marked, remove_links};
 use super::scope::Scope;
 use super::search::{UnitFolders, link_target};
 use super::{enable, parse};
@@ -25,9 +24,6 @@ pub(super) fn unmask(guest: &mut Guest, scope: Scope, name: &str) -> Outcome<()>
     let mask = fixed(scope.config()).join(asked.as_str().as_bytes());
     if is_mask(guest, &mask)? {
         guest.remove(&mask)?;
-        let mut marked = Marked::default();
-        marked.paths.insert(mask);
-        remove_links(guest, scope, &mut marked)?;
     }
     match UnitFolders::of(guest, scope)?.find(guest, &asked)? {
         Some(unit) if unit.is_masked => guest.warn(format!("the unit {name} is still masked, by {}", unit.path)),

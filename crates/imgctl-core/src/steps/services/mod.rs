@@ -3,7 +3,7 @@
 mod default_target;
 mod disable;
 mod enable;
-mod manager;
+mod init_system;
 mod mask;
 mod openrc;
 mod preset;
@@ -21,7 +21,7 @@ use super::{Outcome, Step, StepError, StepFailure, StepSpec};
 use crate::guest::Guest;
 use imgctl_recipe::{Plan, Services, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
-pub(crate) use manager::Manager;
+pub(crate) use init_system::InitSystem;
 pub(crate) use scope::Scope;
 use serde_json::{Value, json};
 pub(crate) use state::{UnitState, unit_state};
@@ -260,8 +260,8 @@ impl Step for DefaultTarget {
     }
 
     fn apply(&self, guest: &mut Guest) -> Result<(), StepError> {
-        let done = match Manager::of(guest) {
-            Ok(Manager::Systemd) => default_target::set_default(guest, &self.target.value),
+        let done = match InitSystem::of(guest) {
+            Ok(InitSystem::Systemd) => default_target::set_default(guest, &self.target.value),
             Ok(_) => Err(without_systemd("has a default target")),
             Err(failure) => Err(failure),
         };
@@ -271,8 +271,8 @@ impl Step for DefaultTarget {
 
 /// Does one thing with one unit, as the guest's own tools would.
 pub(super) fn act(guest: &mut Guest, verb: Verb, scope: Scope, name: &str) -> Outcome<()> {
-    match (Manager::of(guest)?, scope) {
-        (Manager::Systemd, _) => match verb {
+    match (InitSystem::of(guest)?, scope) {
+        (InitSystem::Systemd, _) => match verb {
             Verb::Enable => enable::enable(guest, scope, name),
             Verb::Disable => disable::disable(guest, scope, name),
             Verb::Mask => mask::mask(guest, scope, name),
@@ -280,9 +280,9 @@ pub(super) fn act(guest: &mut Guest, verb: Verb, scope: Scope, name: &str) -> Ou
             Verb::Preset => preset::preset(guest, scope, name),
         },
         (_, Scope::User) => Err(without_systemd("starts services of user sessions")),
-        (Manager::OpenRc, _) => openrc::act(guest, verb, &parse(name)?),
-        (Manager::SysV, _) => by_script(guest, verb, &parse(name)?),
-        (Manager::None, _) => Err(StepFailure::refused_with(
+        (InitSystem::OpenRc, _) => openrc::act(guest, verb, &parse(name)?),
+        (InitSystem::SysV, _) => by_script(guest, verb, &parse(name)?),
+        (InitSystem::None, _) => Err(StepFailure::refused_with(
             format!("nothing in the guest is known to start services like {}", escaped(name)),
             "imgctl knows systemd, OpenRC and init scripts; write what the guest needs by `files`",
         )),
@@ -290,8 +290,8 @@ pub(super) fn act(guest: &mut Guest, verb: Verb, scope: Scope, name: &str) -> Ou
 }
 
 fn preset_all(guest: &mut Guest, scope: Scope, except: &BTreeSet<String>) -> Outcome<()> {
-    match Manager::of(guest)? {
-        Manager::Systemd => preset::preset_all(guest, scope, except),
+    match InitSystem::of(guest)? {
+        InitSystem::Systemd => preset::preset_all(guest, scope, except),
         _ => Err(without_systemd("has presets")),
     }
 }

@@ -1,7 +1,7 @@
 //! `services.preset`: what the guest's own preset files say of a unit (systemd.preset(5)), as `systemctl preset` does it.
 
 use super::disable::disable_natively;
-use super::enable::enable_natively;
+use super::enable::{Care, enable_natively};
 use super::parse;
 use super::scope::Scope;
 use super::search::UnitFolders;
@@ -67,7 +67,7 @@ pub(super) fn preset(guest: &mut Guest, scope: Scope, name: &str) -> Outcome<()>
         disable_natively(guest, scope, work.disable)?;
     }
     for name in work.enable {
-        enable_natively(guest, scope, &name)?;
+        enable_natively(guest, scope, &name, Care::Preset)?;
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ pub(super) fn preset_all(guest: &mut Guest, scope: Scope, except: &BTreeSet<Stri
     }
     disable_natively(guest, scope, work.disable)?;
     for name in work.enable {
-        match enable_natively(guest, scope, &name) {
+        match enable_natively(guest, scope, &name, Care::Preset) {
             Err(StepFailure::Refused { message, .. }) => guest.warn(format!("left out of the presets: {message}")),
             other => other?,
         }

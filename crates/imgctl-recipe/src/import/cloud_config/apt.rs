@@ -2,7 +2,7 @@
 
 use super::super::yaml::{Child, Value};
 use super::Importer;
-use super::document::{Document, text};
+use super::document::text;
 use crate::node::Node;
 
 impl Importer<'_> {

@@ -24,10 +24,7 @@ impl Importer<'_> {
             "chown" => self.chown(),
             "upload" => {
                 if let Some((local, path)) = self.pair() {
-                    let path = match path.strip_suffix('/') {
-                        Some(folder) => format!("{folder}/{}", base_name(&local)),
-                        None => path,
-                    };
+                    let path = within(&path, &local);
                     self.source(&local, &path);
                 }
             }
@@ -43,6 +40,27 @@ impl Importer<'_> {
                 vec![("type", text("directory".to_owned()))],
             ),
             "link" => self.link(),
+            "edit" => self.edit(),
+            "copy" | "move" => {
+                let key = if self.operation.name == "copy" { "copy" } else { "move" };
+                if let Some((from, to)) = self.pair() {
+                    let to = within(&to, &from);
+                    self.entry(&to, vec![(key, text(from))]);
+                }
+            }
+            "tar-in" => {
+                if let Some((archive, folder)) = self.pair() {
+                    self.entry(folder.trim_end_matches('/'), vec![("archive", text(archive))]);
+                }
+            }
+            "touch" => self.entry(&value, vec![("type", text("file".to_owned()))]),
+            "truncate-recursive" => self.entry(
+                value.trim_end_matches('/'),
+                vec![
+                    ("state", text("empty".to_owned())),
+                    ("recursive", Child::part(Value::Plain("true".to_owned()))),
+                ],
+            ),
             "truncate" if value == "/etc/machine-id" => {
                 let from = self.operation.subject();
                 self.draft.reset("machine_id", "empty", &from);
@@ -59,6 +77,20 @@ impl Importer<'_> {
         self.draft
             .files
             .push(Child::of(self.operation.subject(), Value::Map(entry)));
+    }
+
+    /// What real Perl is needed for is left out.
+    fn edit(&mut self) {
+        let Some((path, script)) = self.pair() else {
+            return;
+        };
+        match imgctl_edit::Script::parse(&script) {
+            Ok(_) => self.entry(&path, vec![("edit", text(script.trim().to_owned()))]),
+            Err(error) => self.draft.left_out(
+                self.operation.subject(),
+                format!("{error}; `files` with `line` and `match` replaces a line"),
+            ),
+        }
     }
 
     /// virt-customize reads a mode without a leading zero as a decimal number, which nobody means.
@@ -102,8 +134,13 @@ impl Importer<'_> {
         let mut keys = vec![("source", text(local.to_owned()))];
         match self.host.look(Path::new(local)) {
             Some(found) if found.is_directory => {
-                let reason = "a recipe copies no directories; name each file in `files`";
-                self.draft.left_out(self.operation.subject(), reason);
+                let kept = ["owners", "times"].map(|what| Child::part(Value::text(what)));
+                let keys = vec![
+                    ("tree", text(local.to_owned())),
+                    ("preserve", Child::part(Value::List(kept.to_vec()))),
+                ];
+                self.draft.trees.insert(local.into());
+                self.entry(path, keys);
                 return;
             }
             Some(found) => {
@@ -149,6 +186,14 @@ fn id(number: &str) -> Child {
         Ok(number) => Value::Plain(number.to_string()),
         Err(_) => Value::text(number),
     })
+}
+
+/// A path that ends in a slash is a directory: the base name is kept in it.
+fn within(path: &str, from: &str) -> String {
+    match path.strip_suffix('/') {
+        Some(folder) => format!("{folder}/{}", base_name(from)),
+        None => path.to_owned(),
+    }
 }
 
 fn base_name(path: &str) -> &str {

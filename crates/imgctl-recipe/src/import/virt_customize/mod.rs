@@ -178,13 +178,6 @@ impl Importer<'_> {
                 }
             }
             "run" => self.run("source", Value::text(value)),
-            "copy" => self.run_words(&["cp", "-a"], self.operation),
-            "move" => self.run_words(&["mv"], self.operation),
-            "touch" => self.run("command", words(&["touch", value])),
-            "truncate-recursive" => self.run(
-                "command",
-                words(&["find", value, "-type", "f", "-exec", "truncate", "-s", "0", "{}", "+"]),
-            ),
             "firstboot" => self.first_boot("source", Value::text(value)),
             "firstboot-command" => self.first_boot("command", Value::text(value)),
             "firstboot-install" => {
@@ -211,13 +204,6 @@ impl Importer<'_> {
                 Value::Text(format!("#!/bin/sh\n{}\n", command.trim_end_matches('\n'))),
             ),
             false => self.run("command", Value::text(command)),
-        }
-    }
-
-    fn run_words(&mut self, program: &[&str], operation: &Operation) {
-        match operation.value.split_once(':') {
-            Some((one, other)) => self.run("command", words(&[program, &[one, other]].concat())),
-            None => self.no_colon(),
         }
     }
 
@@ -281,9 +267,4 @@ impl Importer<'_> {
 fn list(value: &str, from: &str) -> Vec<(String, String)> {
     let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
     names.map(|name| (name.to_owned(), from.to_owned())).collect()
-}
-
-/// A program and its arguments.
-fn words(words: &[&str]) -> Value {
-    Value::List(words.iter().map(|word| Child::part(Value::text(*word))).collect())
 }

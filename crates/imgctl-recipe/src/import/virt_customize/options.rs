@@ -84,10 +84,6 @@ pub(super) const ARGUMENT_FREE: &[&str] = &[
 
 /// Options that a recipe has nothing for.
 pub(super) const REFUSED: &[(&str, &str)] = &[
-    (
-        "edit",
-        "a recipe evaluates no Perl; `files` with `line` and `match` replaces a line",
-    ),
     ("inject-blnsvr", WINDOWS),
     ("inject-qemu-ga", WINDOWS),
     ("inject-virtio-win", WINDOWS),
@@ -97,10 +93,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("sm-register", SUBSCRIPTION),
     ("sm-remove", SUBSCRIPTION),
     ("sm-unregister", SUBSCRIPTION),
-    (
-        "tar-in",
-        "a recipe unpacks no archives; name the files one by one in `files`",
-    ),
 ];
 
 const WINDOWS: &str = "imgctl does not change Windows guests";

@@ -13,9 +13,9 @@ enum Group {
 fn group(operation: &Operation) -> Group {
     match operation.name.as_str() {
         "install" | "uninstall" | "update" => Group::Packages,
-        "append-line" | "chmod" | "chown" | "copy-in" | "delete" | "link" | "mkdir" | "scrub" | "truncate"
-        | "upload" | "write" => Group::Files,
-        "copy" | "move" | "run" | "run-command" | "touch" | "truncate-recursive" => Group::Programs,
+        "append-line" | "chmod" | "chown" | "copy" | "copy-in" | "delete" | "edit" | "link" | "mkdir" | "move"
+        | "scrub" | "tar-in" | "touch" | "truncate" | "truncate-recursive" | "upload" | "write" => Group::Files,
+        "run" | "run-command" => Group::Programs,
         _ => Group::Other,
     }
 }

@@ -5,7 +5,7 @@ use crate::steps::{Outcome, fixed};
 
 /// What /sbin/init is, or would be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Manager {
+pub(crate) enum InitSystem {
     Systemd,
     OpenRc,
     /// Init scripts with links by runlevel.
@@ -14,7 +14,7 @@ pub(crate) enum Manager {
     None,
 }
 
-impl Manager {
+impl InitSystem {
     /// Looks at what /sbin/init leads to, else at what there is.
     pub(crate) fn of(guest: &Guest) -> Outcome<Self> {
         if let Some(target) = guest.read_link(&fixed("/sbin/init"))? {

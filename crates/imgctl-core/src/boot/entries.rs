@@ -1,95 +1,112 @@
-//! What boots the guest: the `linux` lines of GRUB's configurations, and Boot Loader Specification entries.
+//! What boots the guest: the `linux` lines of GRUB's configurations, Boot Loader Specification entries, and the `append`
+//! lines of extlinux.
 //!
 //! These are the truth about kernel command lines. /etc/default/grub and /etc/kernel/cmdline only say what entries will be
 //! made of the next time; nothing reads them at boot. Variables are those that the same configuration and grubenv set;
 //! others are empty, as GRUB has it.
 //!
-//! Facts: the GRUB manual ("Shell-like scripting", "search"), the Boot Loader Specification, Fedora's blscfg.
+//! Facts: the GRUB manual ("Shell-like scripting", "search"), the Boot Loader Specification, Fedora's blscfg, the
+//! manual of SYSLINUX.
 
-use super::Fault;
+use super::words::{Syntax, Variables, expanded};
+use super::{arguments, environment};
 use crate::guest::{Guest, MAX_TEXT_BYTES};
-use imgctl_vfs::{EscapedBytes, GuestPath};
-use std::collections::BTreeMap;
+use crate::steps::{Outcome, StepFailure};
+use imgctl_vfs::{EscapedBytes, FileKind, GuestPath};
 
 /// As many lines as configurations may have in all.
 const MAX_LINES: usize = 1 << 18;
-/// As long as a line may become when variables are filled in.
-const MAX_WORD_BYTES: usize = 1 << 16;
 
-const CONFIGURATIONS: [&str; 5] = [
+pub(crate) const CONFIGURATIONS: [&str; 5] = [
     "/boot/grub/grub.cfg",
     "/boot/grub/custom.cfg",
     "/boot/grub2/grub.cfg",
     "/boot/efi/EFI/*/grub.cfg",
     "/efi/EFI/*/grub.cfg",
 ];
-const ENVIRONMENTS: [&str; 3] = ["/boot/grub/grubenv", "/boot/grub2/grubenv", "/boot/efi/EFI/*/grubenv"];
-const ENTRIES: [&str; 3] = [
+pub(crate) const ENTRIES: [&str; 3] = [
     "/boot/loader/entries/*.conf",
     "/boot/efi/loader/entries/*.conf",
     "/efi/loader/entries/*.conf",
 ];
+pub(crate) const EXTLINUX: [&str; 5] = [
+    "/boot/extlinux.conf",
+    "/boot/extlinux/extlinux.conf",
+    "/boot/syslinux/syslinux.cfg",
+    "/boot/efi/EFI/*/syslinux.cfg",
+    "/boot/efi/EFI/*/extlinux.conf",
+];
 
 /// One way to boot.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct BootEntry {
+pub(crate) struct BootEntry {
     /// Where it stands: `/boot/grub/grub.cfg:101`.
-    pub(super) place: String,
+    pub(crate) place: String,
     /// The kernel's arguments.
-    pub(super) arguments: Vec<String>,
+    pub(crate) arguments: Vec<String>,
     /// Whether it is for repairs, without what ordinary entries have.
-    pub(super) is_rescue: bool,
+    pub(crate) is_rescue: bool,
 }
 
 /// How GRUB is told to find a filesystem.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Search {
+pub(crate) enum Search {
     Uuid(String),
     Label(String),
 }
 
 /// All that boots the guest.
 #[derive(Debug, Default)]
-pub(super) struct BootFiles {
-    pub(super) entries: Vec<BootEntry>,
+pub(crate) struct BootFiles {
+    pub(crate) entries: Vec<BootEntry>,
     /// `search` commands, with their places.
-    pub(super) searches: Vec<(String, Search)>,
+    pub(crate) searches: Vec<(String, Search)>,
 }
 
-type Variables = BTreeMap<String, String>;
-
 impl BootFiles {
-    pub(super) fn read(guest: &Guest) -> Result<Self, Fault> {
+    pub(crate) fn read(guest: &Guest) -> Outcome<Self> {
         let mut variables = Variables::new();
-        for (_, text) in texts(guest, &ENVIRONMENTS)? {
-            let assignments = text.lines().filter(|line| !line.starts_with('#'));
-            variables.extend(assignments.filter_map(|line| {
-                let (name, value) = line.split_once('=')?;
-                Some((name.to_owned(), value.to_owned()))
-            }));
+        for (_, text) in texts(guest, &environment::PLACES)? {
+            variables.extend(environment::variables(&text));
         }
         let mut files = Self::default();
         let mut lines = 0;
         for (path, text) in texts(guest, &CONFIGURATIONS)? {
             lines += text.lines().count();
             if lines > MAX_LINES {
-                return Err(Fault(format!(
+                return Err(StepFailure::refused(format!(
                     "the boot loader's configuration has more than {MAX_LINES} lines"
                 )));
             }
-            files.add_grub(&path, &text, &mut variables);
+            files.add_grub(&path.to_string(), &text, &mut variables);
         }
         for (path, text) in texts(guest, &ENTRIES)? {
-            files.entries.extend(bls_entry(&path, &text, &variables));
+            files.entries.extend(bls_entry(&path.to_string(), &text, &variables));
+        }
+        for (path, text) in texts(guest, &EXTLINUX)? {
+            files.add_extlinux(&path.to_string(), &text);
         }
         Ok(files)
+    }
+
+    fn add_extlinux(&mut self, path: &str, text: &str) {
+        for (index, line) in text.lines().enumerate().take(MAX_LINES) {
+            if let Some(at) = extlinux_arguments(line) {
+                let text = line.get(at..).unwrap_or_default();
+                self.entries.push(BootEntry {
+                    place: format!("{path}:{}", index + 1),
+                    arguments: arguments::plain_words(text, Syntax::Kernel),
+                    is_rescue: false,
+                });
+            }
+        }
     }
 
     fn add_grub(&mut self, path: &str, text: &str, variables: &mut Variables) {
         // What grubenv has is loaded before the configuration asks whether it is set.
         let loaded = variables.clone();
         for (index, line) in text.lines().enumerate() {
-            let words = words(line, variables);
+            let words = expanded(line, variables);
             let place = || format!("{path}:{}", index + 1);
             let (command, arguments) = match words.split_first() {
                 Some((command, arguments)) => (command.as_str(), arguments),
@@ -108,29 +125,31 @@ impl BootFiles {
     }
 }
 
-/// The files that match, with their texts.
-fn texts(guest: &Guest, patterns: &[&str]) -> Result<Vec<(String, String)>, Fault> {
-    let mut texts = Vec::new();
+/// Where the arguments of an `append` line begin.
+pub(crate) fn extlinux_arguments(line: &str) -> Option<usize> {
+    let start = line.len() - line.trim_start().len();
+    let (word, rest) = line.get(start..)?.split_once([' ', '\t'])?;
+    word.eq_ignore_ascii_case("append").then(|| line.len() - rest.len())
+}
+
+/// The files that match, with their texts, each file once.
+pub(crate) fn texts(guest: &Guest, patterns: &[&str]) -> Outcome<Vec<(GuestPath, String)>> {
+    let mut texts: Vec<(GuestPath, String)> = Vec::new();
     for pattern in patterns {
         for path in guest.glob(pattern)? {
-            if let Some(text) = read_file(guest, &path)? {
-                texts.push((path.to_string(), text));
+            let Some(found) = guest.find(&path)? else {
+                continue;
+            };
+            let is_file = guest.metadata_of(&found)?.kind == FileKind::File;
+            if is_file
+                && texts.iter().all(|(known, _)| *known != found.path)
+                && let Some(text) = guest.read(&path, MAX_TEXT_BYTES)?
+            {
+                texts.push((found.path, String::from_utf8_lossy(&text).into_owned()));
             }
         }
     }
     Ok(texts)
-}
-
-fn read_file(guest: &Guest, path: &GuestPath) -> Result<Option<String>, Fault> {
-    let is_file = guest
-        .metadata(path)?
-        .is_some_and(|metadata| metadata.kind == imgctl_vfs::FileKind::File);
-    match is_file {
-        true => Ok(guest
-            .read(path, MAX_TEXT_BYTES)?
-            .map(|text| String::from_utf8_lossy(&text).into_owned())),
-        false => Ok(None),
-    }
 }
 
 fn assign(assignment: Option<&String>, loaded: &Variables, variables: &mut Variables) {
@@ -146,19 +165,33 @@ fn assign(assignment: Option<&String>, loaded: &Variables, variables: &mut Varia
 /// The entry of a `linux` line: the kernel's path, then its arguments.
 fn entry(place: String, words: &[String]) -> Option<BootEntry> {
     let (kernel, arguments) = words.split_first()?;
-    let rescue = [
+    if is_other_program(kernel) {
+        return None;
+    }
+    let is_rescue = is_rescue(kernel, arguments);
+    Some(BootEntry {
+        place,
+        arguments: arguments.to_vec(),
+        is_rescue,
+    })
+}
+
+/// Whether an entry is for repairs.
+pub(crate) fn is_rescue(kernel: &str, arguments: &[String]) -> bool {
+    let words = [
         "single",
         "recovery",
         "rescue",
         "emergency",
         "systemd.unit=rescue.target",
     ];
-    let is_rescue = kernel.contains("-rescue-") || arguments.iter().any(|word| rescue.contains(&word.as_str()));
-    Some(BootEntry {
-        place,
-        arguments: arguments.to_vec(),
-        is_rescue,
-    })
+    kernel.contains("-rescue-") || arguments.iter().any(|word| words.contains(&word.as_str()))
+}
+
+/// Whether what a `linux` line loads is no Linux.
+pub(crate) fn is_other_program(kernel: &str) -> bool {
+    let name = kernel.rsplit('/').next().unwrap_or_default();
+    name.starts_with("memtest") || name.starts_with("mt86")
 }
 
 fn search(command: &str, arguments: &[String]) -> Option<Search> {
@@ -175,86 +208,32 @@ fn search(command: &str, arguments: &[String]) -> Option<Search> {
 
 fn bls_entry(path: &str, text: &str, variables: &Variables) -> Option<BootEntry> {
     let mut kernel = None;
-    let mut arguments = Vec::new();
+    let mut arguments = None;
     for line in text.lines() {
         let Some((key, value)) = line.trim().split_once([' ', '\t']) else {
             continue;
         };
         match key {
             "linux" => kernel = Some(value.trim().to_owned()),
-            "options" => arguments.extend(words(value, variables)),
+            "options" => arguments
+                .get_or_insert_with(Vec::new)
+                .extend(expanded(value, variables)),
             _ => {}
         }
     }
-    let all: Vec<String> = kernel.into_iter().chain(arguments).collect();
+    // Fedora's blscfg takes this variable for an entry that says nothing.
+    let default = || {
+        let value = variables.get("default_kernelopts");
+        value.map_or_else(Vec::new, |value| expanded(value, variables))
+    };
+    let all: Vec<String> = kernel.into_iter().chain(arguments.unwrap_or_else(default)).collect();
     let mut entry = entry(path.to_owned(), &all)?;
     entry.is_rescue |= path.contains("-0-rescue");
     Some(entry)
 }
 
-/// The words of a line, quotes taken away and variables filled in; nothing of a comment.
-fn words(line: &str, variables: &Variables) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    let mut characters = line.trim().chars().peekable();
-    while let Some(character) = characters.next() {
-        let bytes = words.iter().map(String::len).sum::<usize>() + word.as_ref().map_or(0, String::len);
-        if bytes > MAX_WORD_BYTES {
-            break;
-        }
-        match (character, quote) {
-            ('#', None) if word.is_none() => break,
-            ('\'' | '"', None) => {
-                quote = Some(character);
-                word.get_or_insert_default();
-            }
-            (character, Some(open)) if character == open => quote = None,
-            ('\\', None | Some('"')) => word.get_or_insert_default().extend(characters.next()),
-            ('$', None | Some('"')) => {
-                let value = variables.get(&variable(&mut characters)).map_or("", String::as_str);
-                expand(value, quote.is_some(), &mut word, &mut words);
-            }
-            (' ' | '\t' | ';' | '{' | '}', None) => words.extend(word.take()),
-            (character, _) => word.get_or_insert_default().push(character),
-        }
-    }
-    words.extend(word);
-    words
-}
-
-/// Adds a variable's value: outside of quotes it falls into words.
-fn expand(value: &str, is_quoted: bool, word: &mut Option<String>, words: &mut Vec<String>) {
-    if is_quoted {
-        word.get_or_insert_default().push_str(value);
-        return;
-    }
-    let mut pieces = value.split([' ', '\t']);
-    if let Some(first) = pieces.next().filter(|first| !first.is_empty()) {
-        word.get_or_insert_default().push_str(first);
-    }
-    for piece in pieces {
-        words.extend(word.take());
-        *word = Some(piece.to_owned()).filter(|piece| !piece.is_empty());
-    }
-}
-
-/// The name behind a dollar sign, with or without braces.
-fn variable(characters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
-    let in_braces = characters.next_if_eq(&'{').is_some();
-    let mut name = String::new();
-    let is_part = |character: &char| character.is_ascii_alphanumeric() || *character == '_' || *character == '?';
-    while let Some(character) = characters.next_if(is_part) {
-        name.push(character);
-    }
-    if in_braces {
-        characters.next_if_eq(&'}');
-    }
-    name
-}
-
 /// A place or an argument, safe to print.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     EscapedBytes(text.as_bytes()).to_string()
 }
 
@@ -262,26 +241,6 @@ pub(super) fn escaped(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::testing::guest;
-
-    #[test]
-    fn words_as_grub_has_them() {
-        let variables = Variables::from([
-            ("a".to_owned(), "x y".to_owned()),
-            ("root".to_owned(), "hd0".to_owned()),
-        ]);
-        let words = |line| words(line, &variables).join("|");
-        assert_eq!(
-            words("\tlinux /k root=UUID=1 ro $a$none quiet # c"),
-            "linux|/k|root=UUID=1|ro|x|y|quiet"
-        );
-        assert_eq!(words("set b=\"${a} z\" 'it''s $a' \\$a"), "set|b=x y z|its $a|$a");
-        assert_eq!(
-            words("if [ x ]; then search ($root)/x; fi"),
-            "if|[|x|]|then|search|(hd0)/x|fi"
-        );
-        assert_eq!(words("# all of it"), "");
-        assert_eq!(words("\"open"), "open");
-    }
 
     #[test]
     fn entries_of_all_kinds() {
@@ -292,6 +251,7 @@ mod tests {
             "/boot/efi/EFI/debian/grub.cfg|search.fs_uuid AB-CD root hd0,gpt1\nsearch --label boot --set\n",
             "/boot/loader/entries/x-5.14.conf|title x\nlinux /vmlinuz-5.14\ninitrd /i\noptions $kernelopts $tuned_params\noptions more\n",
             "/boot/loader/entries/x-0-rescue.conf|linux /vmlinuz-0-rescue-x\noptions a\n",
+            "/boot/extlinux.conf|DEFAULT x\nLABEL x\n  LINUX vmlinuz\n  APPEND root=UUID=3 modules=ext4 y\n",
         ]);
         let files = BootFiles::read(&guest).unwrap();
         let told: Vec<String> = files
@@ -305,6 +265,7 @@ mod tests {
                 "/boot/grub2/grub.cfg:7 root=UUID=1 ro env single true",
                 "/boot/loader/entries/x-0-rescue.conf a true",
                 "/boot/loader/entries/x-5.14.conf root=UUID=1 ro env more false",
+                "/boot/extlinux.conf:4 root=UUID=3 modules=ext4 y false",
             ]
         );
         let searches: Vec<&Search> = files.searches.iter().map(|(_, search)| search).collect();
