@@ -245,7 +245,7 @@ mod tests {
             .try_get_matches_from(arguments)
             .map_err(|error| error.to_string())?;
         let args = ChoiceArgs::from_arg_matches(&matches).unwrap();
-        args.choice().map_err(|error| error.to_string())
+        args.choice().map_err(|error| format!("{error:?}"))
     }
 
     fn names(arguments: &[&str]) -> Vec<&'static str> {
