@@ -30,7 +30,13 @@ pub(crate) fn golden(tree: &mut Expected) {
     for file in ["group", "gshadow", "passwd", "shadow", "subuid", "subgid"] {
         tree.remove(&format!("/etc/{file}-"));
     }
-    for folder in ["/var/cache/man", "/tmp", "/var/tmp", "/var/lib/dhcp", "/var/lib/systemd/network"] {
+    for folder in [
+        "/var/cache/man",
+        "/tmp",
+        "/var/tmp",
+        "/var/lib/dhcp",
+        "/var/lib/systemd/network",
+    ] {
         tree.empty(folder);
     }
 }
