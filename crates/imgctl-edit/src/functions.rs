@@ -141,10 +141,8 @@ fn formatted(values: &[Scalar]) -> Result<Vec<u8>> {
             value
         };
         let width = number(&mut bytes).unwrap_or(0);
-        let precision = match bytes.next_if_eq(&b'.') {
-            Some(_) => Some(number(&mut bytes).unwrap_or(0)),
-            None => None,
-        };
+        let has_precision = bytes.next_if_eq(&b'.').is_some();
+        let precision = has_precision.then(|| number(&mut bytes).unwrap_or(0));
         check_length(out.len().saturating_add(width).saturating_add(precision.unwrap_or(0)))?;
         let conversion = bytes.next().unwrap_or(b'%');
         if conversion == b'%' {

@@ -223,7 +223,6 @@ files:
   - { path: /srv/tree, tree: local, preserve: [owners, times, xattrs] }
   - { path: /srv/plain, tree: local, mode: 'u=rwX,go=rX', owner: 7, recursive: true }
   - { path: /srv/z, archive: packed.tar.zst, strip_components: 1 }
-  - { path: /srv/copy, copy: /srv/tree }
   - { path: /srv/moved, move: /srv/plain/file }
   - { path: /srv/tree/empty, type: file }
   - { path: /etc/passwd, edit: 's/^(root):[^:]*:/$1:x:/' }
@@ -233,6 +232,7 @@ files:
   - { path: /srv/tree/file, mode: u+x, acl: ['u:7:rw', 'g:root:r'], xattrs: { user.origin: golden } }
   - { path: /srv/tree, acl: ['d:u:7:rX'] }
   - { path: /srv/z, acl: ['u:7:rX'], recursive: true }
+  - { path: /srv/copy, copy: /srv/tree }
   - { path: /srv/copy/file, capabilities: cap_net_bind_service+ep }
   - { path: /srv/copy/*.log, state: empty }
 "#;

@@ -41,8 +41,10 @@ fn perl(script: &str, text: &[u8]) -> Option<Vec<u8>> {
         .stdout(Stdio::piped())
         .stderr(Stdio::null());
     let mut child = command.spawn().expect("perl runs");
-    child.stdin.take().unwrap().write_all(text).unwrap();
-    let output = child.wait_with_output().unwrap();
+    let mut stdin = child.stdin.take().expect("perl reads a pipe");
+    stdin.write_all(text).expect("perl reads the text");
+    drop(stdin);
+    let output = child.wait_with_output().expect("perl ends");
     output.status.success().then_some(output.stdout)
 }
 

@@ -104,9 +104,8 @@ fn texts<'n>(entry: &Fields<'n>, key: &str) -> Vec<&'n str> {
 
 /// What an entry does; `None` after a finding.
 fn action(entry: &Fields<'_>, place: &Place, context: &mut Context<'_>) -> Option<FileAction> {
-    match entry.text("state") {
-        Some((state @ ("absent" | "empty"), _)) => return emptied(state, entry, context),
-        _ => {}
+    if let Some((state @ ("absent" | "empty"), _)) = entry.text("state") {
+        return emptied(state, entry, context);
     }
     let kind = entry.text("type").map(|(kind, _)| kind);
     if entry.has("type") && kind.is_none() || entry.has("state") && entry.text("state").is_none() {

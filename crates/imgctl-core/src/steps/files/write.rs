@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub(super) const WRITE: FlagSpec = FlagSpec {
     name: "write",
@@ -52,10 +52,10 @@ pub(super) fn open_host_file(path: &Path) -> Outcome<File> {
     })
 }
 
-fn upload(guest: &mut Guest, local: &PathBuf, path: &GuestPath) -> Outcome<()> {
+fn upload(guest: &mut Guest, local: &Path, path: &GuestPath) -> Outcome<()> {
     let mut file = open_host_file(local)?;
     let metadata = file.metadata().map_err(|source| StepFailure::HostFile {
-        path: local.clone(),
+        path: local.to_owned(),
         source,
     })?;
     let path = match (guest.is_directory(path)?, local.file_name()) {
