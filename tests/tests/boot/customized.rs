@@ -19,14 +19,31 @@ const EXPECTATIONS: [&str; 8] = [
     "one-line=/var/lib/fixture-first-boot",
 ];
 
+/// Root's password, which the recipe sets.
+const PASSWORD: &str = "made by imgctl";
+
 /// Commands and what they print.
-const CHECKS: [(&str, &str); 7] = [
+const CHECKS: [(&str, &str); 17] = [
+    ("cat /proc/cmdline", r" imgctl\.golden=1 "),
+    ("grep -c consoleblank /proc/cmdline", "^0$"),
     ("cat /etc/motd", "^A golden image.$"),
     ("stat --format '%U %G %a' /srv/data/owned", "^debian adm 640$"),
     ("cat /boot/efi/EFI/golden/marker.txt", "^on the ESP$"),
     ("test -e /opt/fixture/crowded || echo gone", "^gone$"),
     ("wc -l </var/lib/fixture-node", "^1$"),
     ("grep -c boot-test /home/debian/.ssh/authorized_keys", "^1$"),
+    ("readlink /etc/localtime", "Europe/Berlin$"),
+    ("cat /proc/sys/kernel/panic", "^17$"),
+    ("lsmod", "^dummy "),
+    ("swapon --show=NAME --noheadings", "^/swapfile$"),
+    ("systemctl get-default", "^multi-user.target$"),
+    ("su - operator -c 'sudo -n id -u'", "^0$"),
+    // The second script of the first boot fails once, and is tried again.
+    (
+        "for i in $(seq 60); do test -e /usr/lib/systemd/system/imgctl-first-boot.service || break; sleep 2; done; cat /var/lib/fixture-after",
+        r"\Atried\ntried\z",
+    ),
+    ("wc -l </var/lib/fixture-once", "^1$"),
     ("dmesg | grep -ciE 'EXT4-fs (error|warning)|FAT-fs.*error'", "^0$"),
 ];
 
@@ -53,7 +70,8 @@ fn customize_and_boot(name: &str, firmware: Firmware) -> Result<()> {
     let expectations: Vec<Expectation> = expectations.collect::<Result<_>>()?;
     let mut options = Options::new(&image, firmware, true)?;
     options.fsck = true;
-    options.ssh = Some(("debian".to_owned(), key));
+    options.root_password = Some(PASSWORD.to_owned());
+    options.ssh = Some(("operator".to_owned(), key));
     // The machine that runs the tests may be busy with others.
     options.limit = Duration::from_secs(600);
     options.checks = Expectation::checks(&expectations);

@@ -25,8 +25,21 @@ const BOOT_LIMIT: &str = "900";
 /// After so many failures in one shard the rest of it would say nothing new.
 const MOST_FAILURES: usize = 5;
 
-/// Root's password in the fixtures.
-const ROOT_PASSWORD: &str = "imgctl-fixture";
+/// Root's password in the customized images: their recipe sets it.
+const ROOT_PASSWORD: &str = "made by imgctl";
+
+/// What a command prints in every customized image: arguments of the kernel by the boot loader's own entry, what the first
+/// boot did after a failure, swap.
+const BOOT_CHECKS: [(&str, &str); 4] = [
+    ("cat /proc/cmdline", r" imgctl\.golden=1 "),
+    (FIRST_BOOT, r"\Atried\ntried\z"),
+    ("cat /var/lib/fixture-once", r"\Aran\z"),
+    ("swapon --show=NAME --noheadings", "^/swapfile$"),
+];
+
+/// Waits for the end of what the first boot does.
+const FIRST_BOOT: &str = "for i in $(seq 60); do test -e /usr/lib/systemd/system/imgctl-first-boot.service || break; sleep 2; done; \
+                          cat /var/lib/fixture-after";
 
 /// What every customized image shows, however it booted.
 const BOOT_EXPECTATIONS: [&str; 6] = [
@@ -160,8 +173,9 @@ impl Bench {
                 BOOT_LIMIT,
             ])
             .arg(if boot.seed { "--seed" } else { "--no-seed" });
-        if !boot.seed {
-            command.args(["--root-password", ROOT_PASSWORD]);
+        command.args(["--root-password", ROOT_PASSWORD]);
+        for (checked, expected) in BOOT_CHECKS {
+            command.args(["--check", checked, expected]);
         }
         for expectation in BOOT_EXPECTATIONS {
             command.args(["--expect", expectation]);
