@@ -255,5 +255,4 @@ fn refused(member: &[u8], why: &str) -> StepFailure {
 }
 
 #[cfg(test)]
-#[path = "tar_tests.rs"]
 mod tests;
