@@ -22,3 +22,4 @@ mod receipt;
 mod reset;
 mod scene;
 mod second_reader;
+mod twice;

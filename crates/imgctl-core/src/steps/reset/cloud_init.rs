@@ -36,6 +36,8 @@ pub(super) fn configs(guest: &mut Guest, _: &Reset) -> Outcome<()> {
 
 pub(in crate::steps) fn run(guest: &mut Guest, _: &Reset) -> Outcome<()> {
     sweep::empty(guest, &fixed("/var/lib/cloud"))?;
+    // A seed of the same run is meant for the clones.
+    guest.take_stayed();
     for log in CloudConfig::read(guest)?.logs {
         if log.is_within(&fixed("/var/log")) {
             sweep::remove_file(guest, &log)?;
