@@ -203,7 +203,7 @@ fn options_do_what_the_tools_do() -> Result<()> {
         };
         let told_of_made = told(got.path())?;
         ensure!(
-            told_of_made.contains("cap_kill") || told_of_made.contains("user:7:"),
+            told_of_made.contains("cap_bpf") || told_of_made.contains("user:7:"),
             "{told_of_made}"
         );
         ensure!(
