@@ -31,6 +31,7 @@ Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
   customize    Change what is inside an image and write a new one
+  sysprep      Take out of an image what must not travel from one machine to its clones
   plan         Show what a recipe would change in an image
   inspect      Show what an image is and holds
   ls           List files inside an image
@@ -93,6 +94,7 @@ Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
   customize    Change what is inside an image and write a new one
+  sysprep      Take out of an image what must not travel from one machine to its clones
   plan         Show what a recipe would change in an image
   inspect      Show what an image is and holds
   ls           List files inside an image

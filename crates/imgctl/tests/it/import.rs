@@ -20,7 +20,7 @@ fn a_cloud_config_becomes_a_recipe() {
         .imgctl("recipe from-cloud-config user-data")
         .assert()
         .success()
-        .stdout_eq(str![[r##"
+        .stdout_eq(str![[r#"
 # Made by `imgctl recipe from-cloud-config`.
 apiVersion: imgctl/v1
 kind: Recipe
@@ -29,21 +29,15 @@ packages:
   recommends: true
   install:
     - chrony
-files:
-  - path: /etc/ssh/sshd_config.d/50-cloud-init.conf
-    mode: "0600"
-    content: "PasswordAuthentication no/n"
+sshd:
+  password_authentication: false
 
 # Not carried over:
 # - power_state: it is about a machine that boots, not about the image
 
-# To know:
-# - ssh_pwauth: needs an sshd that reads /etc/ssh/sshd_config.d
-
-"##]])
+"#]])
         .stderr_eq(str![[r#"
 warning: not carried over: power_state: it is about a machine that boots, not about the image
-note: ssh_pwauth: needs an sshd that reads /etc/ssh/sshd_config.d
 
 "#]]);
     environment

@@ -24,9 +24,9 @@ fn a_key_is_explained() {
         .assert()
         .success()
         .stdout_eq(str![[r#"
-files.mode: octal mode in quotes
+files.mode: octal mode in quotes, or symbolic
 
-Permission bits, octal, in quotes.
+Permission bits: octal, in quotes, or symbolic like `u+x,go-w` or `a=rX`.
 
   default  `"0644"` for a new file, `"0755"` for a new directory, else unchanged
   example  mode: "0644"
