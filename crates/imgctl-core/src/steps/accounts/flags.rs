@@ -4,10 +4,12 @@ use super::crypt::{self, Method};
 use super::password::{self, Wanted};
 use super::sudoers::{self, Others};
 use crate::guest::Guest;
-use crate::steps::flags::{FlagArgument, FlagDeed, FlagError, FlagGroup, FlagSettings, FlagSpec, Peer};
+use crate::steps::flags::{
+    FlagArgument, FlagDeed, FlagError, FlagGroup, FlagSettings, FlagSpec, Form, Peer, named_entry,
+};
 use crate::steps::{Outcome, Step, ssh_authorized_keys};
 use imgctl_recipe::{Password, User, ssh_key_problem, sudo_rule_problem};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -108,7 +110,7 @@ pub(in crate::steps) const FLAGS: &[FlagSpec] = &[
         example: "ops:gid=2000",
         recipe: "groups[]",
         peer: Peer::Ours,
-        deed: FlagDeed::Recipe(|text| Ok(json!({ "groups": [entry(text, GROUP_KEYS)?] }))),
+        deed: FlagDeed::Recipe(|text| Ok(json!({ "groups": [named_entry(text, GROUP_KEYS)?] }))),
     },
     FlagSpec {
         name: "delete-group",
@@ -344,15 +346,6 @@ fn allow(argument: &FlagArgument<'_>) -> Result<Arc<dyn Step>, FlagError> {
 
 // ---------------------------------------------------------------------------------------------------- short forms
 
-/// How a value of a short form is written in a recipe.
-#[derive(Clone, Copy)]
-enum Form {
-    Text,
-    Number,
-    Boolean,
-    List,
-}
-
 const USER_KEYS: &[(&str, Form)] = &[
     ("uid", Form::Number),
     ("group", Form::Text),
@@ -375,39 +368,7 @@ const GROUP_KEYS: &[(&str, Form)] = &[
 ];
 
 fn user(text: &str) -> Result<Value, FlagError> {
-    let mut entry = entry(text, USER_KEYS)?;
+    let mut entry = named_entry(text, USER_KEYS)?;
     entry.insert("state".to_owned(), "present".into());
     Ok(json!({ "users": [entry] }))
-}
-
-/// `NAME[:KEY=VALUE,...]` as an entry of a recipe's list. A key alone is true.
-fn entry(text: &str, keys: &[(&str, Form)]) -> Result<Map<String, Value>, FlagError> {
-    let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-    let mut entry = Map::new();
-    entry.insert("name".to_owned(), name.into());
-    for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, "true"));
-        let Some((_, form)) = keys.iter().find(|(known, _)| *known == key) else {
-            let known: Vec<&str> = keys.iter().map(|(known, _)| *known).collect();
-            return Err(FlagError::with_hint(
-                format!("there is no key `{key}`"),
-                format!("the keys are {}", known.join(", ")),
-            ));
-        };
-        let value = match form {
-            Form::Text => Value::from(value),
-            Form::List => value.split('+').filter(|word| !word.is_empty()).collect(),
-            Form::Number => match value.parse::<u64>() {
-                Ok(number) => number.into(),
-                Err(_) => return Err(FlagError::new(format!("`{key}` is a number, not `{value}`"))),
-            },
-            Form::Boolean => match value {
-                "true" | "yes" => true.into(),
-                "false" | "no" => false.into(),
-                _ => return Err(FlagError::new(format!("`{key}` is true or false, not `{value}`"))),
-            },
-        };
-        entry.insert(key.to_owned(), value);
-    }
-    Ok(entry)
 }

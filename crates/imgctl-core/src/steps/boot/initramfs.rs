@@ -6,10 +6,12 @@ use crate::boot::entries::texts;
 use crate::boot::shell::{self, Quotes};
 use crate::guest::Guest;
 use crate::steps::each::each;
+use crate::steps::flags::{FlagDeed, FlagGroup, FlagSpec, Form, Peer, entry};
 use crate::steps::text::{edit, put, with_lines};
 use crate::steps::{Outcome, StepFailure, StepSpec, fixed};
 use imgctl_recipe::{Initramfs, Plan};
 use imgctl_vfs::GuestPath;
+use serde_json::json;
 use std::collections::BTreeSet;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
@@ -18,6 +20,23 @@ pub(in crate::steps) const SPEC: StepSpec = StepSpec {
     help: "configure what makes the initramfs",
     build: |plan: &Plan| each(SPEC.name, plan.kernel.initramfs.clone(), set),
 };
+
+pub(super) const FLAG: FlagSpec = FlagSpec {
+    name: "initramfs",
+    value: "KEY=VALUE[,KEY=VALUE..]",
+    group: FlagGroup::Boot,
+    help: "Configure what makes the initramfs: hostonly=false, drivers=a+b, compression=zstd",
+    example: "hostonly=false,drivers=virtio_blk+virtio_net",
+    recipe: "kernel.initramfs",
+    peer: Peer::Ours,
+    deed: FlagDeed::Recipe(|text| Ok(json!({ "kernel": { "initramfs": entry(text, KEYS)? } }))),
+};
+
+const KEYS: &[(&str, Form)] = &[
+    ("hostonly", Form::Boolean),
+    ("drivers", Form::List),
+    ("compression", Form::Text),
+];
 
 type Configure = fn(&mut Guest, &Initramfs) -> Outcome<bool>;
 

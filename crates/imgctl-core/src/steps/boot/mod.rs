@@ -15,6 +15,7 @@ pub(super) const FLAGS: &[FlagSpec] = &[
     modules::FLAGS[0],
     modules::FLAGS[1],
     modules::FLAGS[2],
+    initramfs::FLAG,
     sysctl::FLAG,
     fstab::FLAG,
     swap::FLAG,

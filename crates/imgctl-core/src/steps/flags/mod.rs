@@ -4,6 +4,7 @@
 
 mod argument;
 mod compatibility;
+mod entry;
 mod error;
 mod general;
 mod reference;
@@ -12,6 +13,7 @@ mod run;
 mod tests;
 
 pub use argument::{FlagArgument, FlagHost};
+pub(in crate::steps) use entry::{Form, entry, named_entry};
 pub use error::FlagError;
 pub use reference::operations_reference;
 pub use run::{Flag, of_sections, parse};

@@ -119,3 +119,17 @@ fn options_are_done_in_their_order_wherever_they_stand() {
     assert_eq!(text(&guest, "/etc/hostname"), "second\n");
     assert_eq!(names, ["hostname", "hostname"]);
 }
+
+/// Every option that virt-customize has for a guest is known, if only to be refused by name.
+#[test]
+fn no_option_of_virt_customize_is_unknown() {
+    let theirs = "append-line chmod chown commands-from-file copy copy-in delete edit firstboot firstboot-command \
+        firstboot-install hostname inject-blnsvr inject-qemu-ga inject-virtio-win install link mkdir move no-logfile \
+        no-selinux-relabel password password-crypto root-password run run-command scrub selinux-relabel sm-attach \
+        sm-credentials sm-register sm-remove sm-unregister ssh-inject tar-in timezone touch truncate \
+        truncate-recursive uninstall update upload write";
+    for name in theirs.split_whitespace() {
+        let is_ours = flag(name).is_none_or(|flag| matches!(flag.peer, Peer::Ours));
+        assert!(!is_ours, "--{name} is not compared with virt-customize's");
+    }
+}

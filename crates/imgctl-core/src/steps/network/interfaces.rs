@@ -3,11 +3,12 @@
 use super::{dns, render};
 use crate::guest::Guest;
 use crate::steps::each::each;
-use crate::steps::flags::{FlagArgument, FlagDeed, FlagError, FlagGroup, FlagSpec, Peer};
+use crate::steps::flags::{FlagArgument, FlagDeed, FlagError, FlagGroup, FlagSpec, Form, Peer, named_entry};
 use crate::steps::text::{edit, put, read, with_lines};
 use crate::steps::{Outcome, Step, StepFailure, StepSpec, fixed};
 use imgctl_recipe::{Document, Interface, InterfaceMatch, Network, Plan, Renderer};
 use imgctl_vfs::GuestPath;
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 pub(in crate::steps) const SPEC: StepSpec = StepSpec {
@@ -27,6 +28,37 @@ pub(super) const NETPLAN: FlagSpec = FlagSpec {
     peer: Peer::Ours,
     deed: FlagDeed::Step(netplan_flag),
 };
+
+pub(super) const INTERFACE: FlagSpec = FlagSpec {
+    name: "interface",
+    value: "NAME[:KEY=VALUE,...]",
+    group: FlagGroup::Network,
+    help: "Configure an interface, or all whose names a glob matches, with keys of network.interfaces[]",
+    example: "en*:dhcp4",
+    recipe: "network.interfaces",
+    peer: Peer::Ours,
+    deed: FlagDeed::Recipe(interface_flag),
+};
+
+const INTERFACE_KEYS: &[(&str, Form)] = &[
+    ("dhcp4", Form::Boolean),
+    ("dhcp6", Form::Boolean),
+    ("addresses", Form::List),
+    ("gateways", Form::List),
+    ("nameservers", Form::List),
+    ("search", Form::List),
+    ("mtu", Form::Number),
+    ("optional", Form::Boolean),
+];
+
+fn interface_flag(text: &str) -> Result<Value, FlagError> {
+    let mut interface = named_entry(text, INTERFACE_KEYS)?;
+    if let Some(name) = interface.remove("name") {
+        let is_glob = name.as_str().is_some_and(|name| name.contains(['*', '?', '[']));
+        interface.insert(if is_glob { "match" } else { "name" }.to_owned(), name);
+    }
+    Ok(json!({ "network": { "interfaces": [interface] } }))
+}
 
 const MAX_FILE_BYTES: usize = 1 << 20;
 const NETPLAN_FILE: &str = "/etc/netplan/90-imgctl.yaml";

@@ -8,6 +8,7 @@ mod render;
 use super::flags::FlagSpec;
 
 pub(super) const FLAGS: &[FlagSpec] = &[
+    interfaces::INTERFACE,
     interfaces::NETPLAN,
     dns::FLAG,
     cloud_init::DATASOURCE,
