@@ -160,7 +160,7 @@ impl StepRecord {
         Self {
             name: spec.name,
             section: spec.section,
-            about: spec.help,
+            about: spec.about(),
         }
     }
 }

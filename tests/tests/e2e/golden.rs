@@ -167,6 +167,18 @@ fn services(tree: &mut Expected) {
         &format!("{units}/serial-getty@.service"),
     );
     tree.remove(&format!("{etc}/multi-user.target.wants/cron.service"));
+    // Its init script, where there is one, is switched off too.
+    for level in 2..=5 {
+        let started = format!("/etc/rc{level}.d/S01cron");
+        if tree.exists(&started) {
+            let stopped = format!("/etc/rc{level}.d/K01cron");
+            let link = tree.at(&started).clone();
+            tree.remove(&started);
+            tree.symlink(&stopped, "../init.d/cron");
+            // It is renamed.
+            *tree.at(&stopped) = link;
+        }
+    }
     tree.symlink(&format!("{etc}/systemd-timesyncd.service"), "/dev/null");
     tree.symlink(&format!("{etc}/no-such-unit.service"), "/dev/null");
 }

@@ -135,9 +135,11 @@ fn state_faults(state: &Value, entry: &Entry, path: &[u8]) -> Vec<String> {
 
 /// Files of which nothing but the change may be told: password hashes, private keys, seeds.
 fn is_secret(path: &[u8]) -> bool {
-    let exact: [&[u8]; 4] = [
+    let exact: [&[u8]; 6] = [
         b"/etc/shadow",
         b"/etc/gshadow",
+        b"/etc/shadow-",
+        b"/etc/gshadow-",
         b"/var/lib/systemd/credential.secret",
         b"/var/lib/systemd/random-seed",
     ];

@@ -24,6 +24,8 @@ pub(crate) fn golden(tree: &mut Expected) {
         "/var/lib/systemd/random-seed",
         "/var/lib/systemd/credential.secret",
         "/etc/udev/rules.d/70-persistent-net.rules",
+        "/etc/netplan/50-cloud-init.yaml",
+        "/etc/ssh/sshd_config.d/50-cloud-init.conf",
     ] {
         tree.remove(path);
     }

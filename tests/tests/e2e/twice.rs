@@ -16,21 +16,21 @@ use crate::journey::NOW;
 const RECIPE: &str = include_str!("everything.yaml");
 
 #[test]
-fn debian13_twice() {
+fn debian13() {
     if fixture::is_wanted("debian13") {
         twice("debian13").unwrap();
     }
 }
 
 #[test]
-fn debian12_twice() {
+fn debian12() {
     if fixture::is_wanted("debian12") {
         twice("debian12").unwrap();
     }
 }
 
 #[test]
-fn ubuntu_like_twice() {
+fn ubuntu_like() {
     if fixture::is_wanted("ubuntu-like") {
         twice("ubuntu-like").unwrap();
     }

@@ -258,15 +258,19 @@ pub(super) const KINDS: &[Kind] = &[
     },
     Kind {
         name: "journey",
-        about: "the golden recipe on a whole image; and a Kubernetes example, each of whose checks fails after one edit",
+        about: "the golden recipe on a whole image; a Kubernetes example, each of whose checks fails after one edit; and a recipe with \
+                every section, which changes nothing on its own output",
         judges: "qemu-img, e2fsck, fsck.fat, ext4-view, the expected tree, a kernel that goes on writing; the exit codes",
-        goal: 5,
+        goal: 8,
         work: Work::Tests(&[
             test("imgctl-tests", "e2e", "real_images::debian13"),
             test("imgctl-tests", "e2e", "real_images::debian12"),
             test("imgctl-tests", "e2e", "real_images::ubuntu_like"),
             test("imgctl-tests", "e2e", "node_recipes::debian13"),
             test("imgctl-tests", "e2e", "node_recipes::ubuntu"),
+            test("imgctl-tests", "e2e", "twice::debian13"),
+            test("imgctl-tests", "e2e", "twice::debian12"),
+            test("imgctl-tests", "e2e", "twice::ubuntu_like"),
         ]),
     },
     Kind {

@@ -53,6 +53,14 @@ pub struct StepSpec {
     pub build: fn(&Plan) -> Option<Box<dyn Step>>,
 }
 
+impl StepSpec {
+    /// What it does, as part of a line: without a final period.
+    #[must_use]
+    pub fn about(&self) -> &'static str {
+        self.help.trim_end_matches('.')
+    }
+}
+
 /// Every step, in the order in which they run.
 pub const STEPS: &[StepSpec] = &joined::<{ FIRST.len() + reset::SPECS.len() }>(FIRST, reset::SPECS);
 

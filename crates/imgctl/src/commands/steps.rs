@@ -53,7 +53,7 @@ impl Operations {
         let steps = STEPS.iter().map(|step| StepRow {
             name: step.name,
             section: step.section,
-            about: step.help,
+            about: step.about(),
         });
         let options = flags().map(|flag| OptionRow {
             name: flag.name,
@@ -85,7 +85,7 @@ pub(crate) fn steps(ui: &Ui, args: &StepsArgs) -> CommandResult {
 fn write(out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "Steps of a recipe, in their order:")?;
     for step in STEPS {
-        writeln!(out, "  {:<28} {:<12} {}", step.name, step.section, step.help)?;
+        writeln!(out, "  {:<28} {:<12} {}", step.name, step.section, step.about())?;
     }
     let mut group = None;
     for flag in flags().filter(|flag| is_supported(flag)) {

@@ -43,7 +43,7 @@ pub fn operations_reference() -> String {
     }
     text.push_str("\n## Steps of a recipe\n\n| step | section | what it does |\n|---|---|---|\n");
     for step in STEPS {
-        let _ = writeln!(text, "| {} | `{}` | {} |", step.name, step.section, cell(step.help));
+        let _ = writeln!(text, "| {} | `{}` | {} |", step.name, step.section, cell(step.about()));
     }
     text.push_str(&reset::reference());
     text
