@@ -94,12 +94,12 @@ M /etc/hostname content 5 B → 6 B
   +node1
 M /etc/hosts as shown with step 1
 
-3. machine-id: `/etc/machine-id` and D-Bus's copy.
+3. machine-id: `/etc/machine-id` and D-Bus's copy
 M /etc/machine-id content 33 B → 0 B
   @@ -1 +0,0 @@
   -5eed1000c0ffee001dea5eed1000c0de
 
-4. ssh-hostkeys: SSH host keys; the guest makes new ones at its first boot.
+4. ssh-hostkeys: SSH host keys; the guest makes new ones at its first boot
 D /etc/ssh/ssh_host_ecdsa_key
 D /etc/ssh/ssh_host_ecdsa_key.pub
 D /etc/ssh/ssh_host_ed25519_key
@@ -125,11 +125,11 @@ A /etc/systemd/system/imgctl-ssh-hostkeys.service 0644 0:0 373 B
   +WantedBy=multi-user.target
 A /etc/systemd/system/multi-user.target.wants/imgctl-ssh-hostkeys.service -> /etc/systemd/system/imgctl-ssh-hostkeys.service
 
-5. random-seed: Stored random seeds and systemd's credential secret.
+5. random-seed: Stored random seeds and systemd's credential secret
 D /var/lib/systemd/credential.secret
 D /var/lib/systemd/random-seed
 
-6. cloud-init: cloud-init's state, as `cloud-init clean --logs --seed`.
+6. cloud-init: cloud-init's state, as `cloud-init clean --logs --seed`
 D /var/lib/cloud/data/ with 2 files, 65 B
 D /var/lib/cloud/handlers/
 D /var/lib/cloud/instance
@@ -138,30 +138,30 @@ D /var/lib/cloud/scripts/ with 2 directories
 D /var/lib/cloud/seed/ with 1 file, 1 directory, 20 B
 D /var/lib/cloud/sem/
 
-7. cloud-init-configs: Network and SSH settings that cloud-init wrote for one machine, as `cloud-init clean --configs all`.
+7. cloud-init-configs: Network and SSH settings that cloud-init wrote for one machine, as `cloud-init clean --configs all`
 D /etc/netplan/50-cloud-init.yaml
 D /etc/ssh/sshd_config.d/50-cloud-init.conf
 
-8. dhcp-state: Leases of DHCP clients.
+8. dhcp-state: Leases of DHCP clients
 D /var/lib/dhcp/dhclient.eth0.leases
 
-9. package-cache: What package managers have downloaded.
+9. package-cache: What package managers have downloaded
 D /var/cache/apt/archives/fixture_1.0_all.deb
 D /var/cache/apt/pkgcache.bin
 
-10. apt-lists: apt's lists of packages, which `apt-get update` fetches anew.
+10. apt-lists: apt's lists of packages, which `apt-get update` fetches anew
 D /var/lib/apt/lists/mirror.example_debian_dists_trixie_InRelease
 
-11. shell-history: Histories of shells.
+11. shell-history: Histories of shells
 D /home/debian/.bash_history
 D /root/.bash_history
 
-12. tmp: What lies in `/tmp` and `/var/tmp`.
+12. tmp: What lies in `/tmp` and `/var/tmp`
 D /tmp/planted-file
 D /tmp/systemd-private-mini/
 D /var/tmp/planted-file
 
-13. udev-persistent-net: udev's fixed names of network cards.
+13. udev-persistent-net: udev's fixed names of network cards
 D /etc/udev/rules.d/70-persistent-net.rules
 
 nothing to reset for abrt-data, blkid-tab, crash-data, dhcp-server-state, dovecot-data, ipa-client, kerberos-hostkeytab, logs, lvm-system-devices, mail-spool, net-hostname, net-hwaddr, network-manager, systemd-state, pacct-log, pam-data, passwd-backups, puppet-data-log, rh-subscription-manager, rhn-systemid, rpm-db, samba-db-log, smolt-uuid, sssd-db-log, utmp, yum-uuid, hostid, iscsi-initiator, nvme-host, rancher-state, kubernetes-state, cni-state, snap-state, qemu-guest-agent
