@@ -88,7 +88,7 @@ fn set(guest: &mut Guest, name: &str) -> Outcome<()> {
     if cloud_init_sets_names(guest)? {
         guest.warn(
             "cloud-init is in the guest: at first boot it sets the host name that its datasource gives; to keep this one, \
-             write `preserve_hostname: true` into /etc/cloud/cloud.cfg.d/90-hostname.cfg",
+             set `cloud_init: { settings: { preserve_hostname: true } }` in the recipe",
         );
     }
     Ok(())

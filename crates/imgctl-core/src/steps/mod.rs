@@ -75,6 +75,8 @@ const FIRST: &[StepSpec] = &[
     accounts::sudoers::SPEC,
     ssh_authorized_keys::SPEC,
     files::SPEC,
+    // What cloud-init keeps is known before the name is set.
+    network::cloud_init::SPEC,
     hostname::SPEC,
     identity::timezone::SPEC,
     identity::locale::SPEC,
@@ -85,7 +87,6 @@ const FIRST: &[StepSpec] = &[
     boot::sysctl::SPEC,
     boot::fstab::SPEC,
     boot::swap::SPEC,
-    network::cloud_init::SPEC,
     network::interfaces::SPEC,
     accounts::sshd::SPEC,
     services::UNMASK,

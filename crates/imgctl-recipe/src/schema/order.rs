@@ -42,6 +42,7 @@ pub(crate) static ORDER: &[Stage] = &[
         name: "files and kernel configuration",
         sections: &[
             "files",
+            "cloud_init",
             "hostname",
             "timezone",
             "locale",
@@ -51,7 +52,6 @@ pub(crate) static ORDER: &[Stage] = &[
             "fstab",
             "swap",
             "network",
-            "cloud_init",
             "sshd",
         ],
         about: "Files in the recipe's order, then settings. Then `run` hooks with `at: after-files`.",
