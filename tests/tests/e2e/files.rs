@@ -17,133 +17,124 @@ use crate::journey::NOW;
 
 /// What is put into the guest first, by both sides alike.
 const START: &str = r##"
-mkdir -p /work/tree/sub /work/dest /work/empty
-printf 'one\ntwo\nthree\n' > /work/text
-printf 'a=1\r\nb=2\r\n' > /work/dos
-printf '#!/bin/sh\nexit 0\n' > /work/tree/program
-printf 'log\n' > /work/tree/sub/a.log
-printf 'log\n' > /work/tree/sub/b.log
-ln -s ../text /work/tree/link
-ln /work/tree/program /work/tree/sub/again
-chmod 4755 /work/tree/program
-chown 7:8 /work/tree/sub/a.log
-mkfifo /work/tree/pipe
+mkdir -p /lab/tree/sub /lab/dest /lab/empty
+printf 'one\ntwo\nthree\n' > /lab/text
+printf 'a=1\r\nb=2\r\n' > /lab/dos
+printf '#!/bin/sh\nexit 0\n' > /lab/tree/program
+printf 'log\n' > /lab/tree/sub/a.log
+printf 'log\n' > /lab/tree/sub/b.log
+ln -s ../text /lab/tree/link
+ln /lab/tree/program /lab/tree/sub/again
+chmod 4755 /lab/tree/program
+chown 7:8 /lab/tree/sub/a.log
+mkfifo /lab/tree/pipe
 "##;
 
 /// Options, and the shell that does the same at `$G`; `$H` is the folder with the local files.
 const CASES: &[(&[&str], &str)] = &[
-    (&["--write", "/work/new:no end"], "printf 'no end' > $G/work/new"),
-    (&["--write", "/work/text:short"], "printf short > $G/work/text"),
-    (&["--append-line", "/work/dos:c=3"], r"printf 'c=3\r\n' >> $G/work/dos"),
+    (&["--write", "/lab/new:no end"], "printf 'no end' > $G/lab/new"),
+    (&["--write", "/lab/text:short"], "printf short > $G/lab/text"),
+    (&["--append-line", "/lab/dos:c=3"], r"printf 'c=3\r\n' >> $G/lab/dos"),
+    (&["--append-line", "/lab/new:more"], r"printf '\nmore\n' >> $G/lab/new"),
     (
-        &["--append-line", "/work/new:more"],
-        r"printf '\nmore\n' >> $G/work/new",
+        &["--upload", "program:/lab/dest"],
+        "cp --preserve=mode,ownership $H/program $G/lab/dest/program",
     ),
     (
-        &["--upload", "program:/work/dest"],
-        "cp --preserve=mode,ownership $H/program $G/work/dest/program",
+        &["--upload", "program:/lab/as"],
+        "cp --preserve=mode,ownership $H/program $G/lab/as",
     ),
     (
-        &["--upload", "program:/work/as"],
-        "cp --preserve=mode,ownership $H/program $G/work/as",
+        &["--copy-in", "local:/lab/dest"],
+        "cp -a $H/local $G/lab/dest/ && setfattr -x user.origin $G/lab/dest/local/file",
     ),
     (
-        &["--copy-in", "local:/work/dest"],
-        "cp -a $H/local $G/work/dest/ && setfattr -x user.origin $G/work/dest/local/file",
+        &["--tar-in", "plain.tar:/lab/empty"],
+        "tar -xpf $H/plain.tar -C $G/lab/empty --numeric-owner",
+    ),
+    (&["--mkdir", "/lab/z"], "mkdir $G/lab/z"),
+    (
+        &["--tar-in", "packed.tar.gz:/lab/z"],
+        "tar -xpf $H/packed.tar.gz -C $G/lab/z --numeric-owner",
     ),
     (
-        &["--tar-in", "plain.tar:/work/empty"],
-        "tar -xpf $H/plain.tar -C $G/work/empty --numeric-owner",
-    ),
-    (&["--mkdir", "/work/z"], "mkdir $G/work/z"),
-    (
-        &["--tar-in", "packed.tar.gz:/work/z"],
-        "tar -xpf $H/packed.tar.gz -C $G/work/z --numeric-owner",
+        &["--tar-in", "packed.tar.xz:/lab/z"],
+        "tar -xpf $H/packed.tar.xz -C $G/lab/z --numeric-owner",
     ),
     (
-        &["--tar-in", "packed.tar.xz:/work/z"],
-        "tar -xpf $H/packed.tar.xz -C $G/work/z --numeric-owner",
+        &["--tar-in", "packed.tar.zst:/lab/z"],
+        "tar -xpf $H/packed.tar.zst -C $G/lab/z --numeric-owner",
+    ),
+    (&["--copy", "/lab/tree:/lab/copied"], "cp -a $G/lab/tree $G/lab/copied"),
+    (&["--copy", "/lab/tree:/lab/dest"], "cp -a $G/lab/tree $G/lab/dest"),
+    (
+        &["--move", "/lab/copied/sub:/lab/moved"],
+        "mv $G/lab/copied/sub $G/lab/moved",
     ),
     (
-        &["--tar-in", "packed.tar.zst:/work/z"],
-        "tar -xpf $H/packed.tar.zst -C $G/work/z --numeric-owner",
+        &["--move", "/lab/copied/link:/lab/dest"],
+        "mv $G/lab/copied/link $G/lab/dest",
     ),
+    (&["--delete", "/lab/moved/*.log"], "rm -rf $G/lab/moved/*.log"),
     (
-        &["--copy", "/work/tree:/work/copied"],
-        "cp -a $G/work/tree $G/work/copied",
+        &["--link", "../text:/lab/l1:/lab/dest"],
+        "ln -sf ../text $G/lab/l1; ln -sf ../text $G/lab/dest",
     ),
-    (&["--copy", "/work/tree:/work/dest"], "cp -a $G/work/tree $G/work/dest"),
+    (&["--chmod", "2711:/lab/tree/sub"], "chmod 2711 $G/lab/tree/sub"),
+    (&["--chmod", "755:/lab/text"], "chmod 0755 $G/lab/text"),
+    (&["--chmod", "u+s,go-rx:/lab/text"], "chmod u+s,go-rx $G/lab/text"),
     (
-        &["--move", "/work/copied/sub:/work/moved"],
-        "mv $G/work/copied/sub $G/work/moved",
+        &["--chmod-recursive", "a=rX,u+w:/lab/dest"],
+        "chmod -R a=rX,u+w $G/lab/dest",
     ),
+    (&["--chown", "5:6:/lab/tree/program"], "chown 5:6 $G/lab/tree/program"),
     (
-        &["--move", "/work/copied/link:/work/dest"],
-        "mv $G/work/copied/link $G/work/dest",
+        &["--chown-recursive", "9:9:/lab/dest/local"],
+        "chown -hR 9:9 $G/lab/dest/local",
     ),
-    (&["--delete", "/work/moved/*.log"], "rm -rf $G/work/moved/*.log"),
+    (&["--touch", "/lab/touched"], "touch $G/lab/touched"),
+    (&["--truncate", "/lab/as"], "truncate -s 0 $G/lab/as"),
     (
-        &["--link", "../text:/work/l1:/work/dest"],
-        "ln -sf ../text $G/work/l1; ln -sf ../text $G/work/dest",
+        &["--truncate-recursive", "/lab/tree/sub"],
+        "find $G/lab/tree/sub -type f -exec truncate -s 0 {} +",
     ),
-    (&["--chmod", "2711:/work/tree/sub"], "chmod 2711 $G/work/tree/sub"),
-    (&["--chmod", "755:/work/text"], "chmod 0755 $G/work/text"),
-    (&["--chmod", "u+s,go-rx:/work/text"], "chmod u+s,go-rx $G/work/text"),
-    (
-        &["--chmod-recursive", "a=rX,u+w:/work/dest"],
-        "chmod -R a=rX,u+w $G/work/dest",
-    ),
-    (&["--chown", "5:6:/work/tree/program"], "chown 5:6 $G/work/tree/program"),
-    (
-        &["--chown-recursive", "9:9:/work/dest/local"],
-        "chown -hR 9:9 $G/work/dest/local",
-    ),
-    (&["--touch", "/work/touched"], "touch $G/work/touched"),
-    (&["--truncate", "/work/as"], "truncate -s 0 $G/work/as"),
-    (
-        &["--truncate-recursive", "/work/tree/sub"],
-        "find $G/work/tree/sub -type f -exec truncate -s 0 {} +",
-    ),
-    (&["--scrub", "/work/dest/program"], "rm $G/work/dest/program"),
+    (&["--scrub", "/lab/dest/program"], "rm $G/lab/dest/program"),
     (
         &["--edit", "/etc/passwd:s/^root:.*?:/root::/"],
         "perl -pe 's/^root:.*?:/root::/' $G/etc/passwd > $H/edited && cat $H/edited > $G/etc/passwd",
     ),
-    (&["--write", "/work/app:x"], "printf x > $G/work/app"),
+    (&["--write", "/lab/app:x"], "printf x > $G/lab/app"),
     (
-        &["--set-acl", "/work/app:u:7:rwX,g:8:r"],
-        "setfacl -m u:7:rwX,g:8:r $G/work/app",
+        &["--set-acl", "/lab/app:u:7:rwX,g:8:r"],
+        "setfacl -m u:7:rwX,g:8:r $G/lab/app",
     ),
     (
-        &["--set-acl", "/work/tree:u:7:rX,d:u:7:rX,d:g:8:rwx,m::r"],
-        "setfacl -m u:7:rX,d:u:7:rX,d:g:8:rwx,m::r $G/work/tree",
+        &["--set-acl", "/lab/tree:u:7:rX,d:u:7:rX,d:g:8:rwx,m::r"],
+        "setfacl -m u:7:rX,d:u:7:rX,d:g:8:rwx,m::r $G/lab/tree",
     ),
-    (&["--set-acl", "/work/text:u:7:r"], "setfacl -m u:7:r $G/work/text"),
-    (&["--chmod", "0640:/work/text"], "chmod 0640 $G/work/text"),
+    (&["--set-acl", "/lab/text:u:7:r"], "setfacl -m u:7:r $G/lab/text"),
+    (&["--chmod", "0640:/lab/text"], "chmod 0640 $G/lab/text"),
+    (&["--set-acl", "/lab/z:o::-,g::rwx"], "setfacl -m o::-,g::rwx $G/lab/z"),
+    (&["--set-acl", "/lab/dos:u:1:rw"], "setfacl -m u:1:rw $G/lab/dos"),
+    (&["--set-acl", "/lab/dos:none"], "setfacl -b $G/lab/dos"),
     (
-        &["--set-acl", "/work/z:o::-,g::rwx"],
-        "setfacl -m o::-,g::rwx $G/work/z",
-    ),
-    (&["--set-acl", "/work/dos:u:1:rw"], "setfacl -m u:1:rw $G/work/dos"),
-    (&["--set-acl", "/work/dos:none"], "setfacl -b $G/work/dos"),
-    (
-        &["--set-capabilities", "/work/app:cap_net_bind_service,cap_net_raw+ep"],
-        "setcap cap_net_bind_service,cap_net_raw+ep $G/work/app",
+        &["--set-capabilities", "/lab/app:cap_net_bind_service,cap_net_raw+ep"],
+        "setcap cap_net_bind_service,cap_net_raw+ep $G/lab/app",
     ),
     (
-        &["--set-capabilities", "/work/new:cap_bpf=eip"],
-        "setcap cap_bpf=eip $G/work/new",
+        &["--set-capabilities", "/lab/new:cap_bpf=eip"],
+        "setcap cap_bpf=eip $G/lab/new",
     ),
     (
-        &["--set-xattr", "/work/new:user.origin=0x676f6c64"],
-        "setfattr -n user.origin -v gold $G/work/new",
+        &["--set-xattr", "/lab/new:user.origin=0x676f6c64"],
+        "setfattr -n user.origin -v gold $G/lab/new",
     ),
-    (&["--write", "/work/program:x"], "printf x > $G/work/program"),
+    (&["--write", "/lab/program:x"], "printf x > $G/lab/program"),
     (
-        &["--set-capabilities", "/work/program:cap_kill+p"],
-        "setcap cap_kill+p $G/work/program",
+        &["--set-capabilities", "/lab/program:cap_kill+p"],
+        "setcap cap_kill+p $G/lab/program",
     ),
-    (&["--chown", "3:4:/work/program"], "chown 3:4 $G/work/program"),
+    (&["--chown", "3:4:/lab/program"], "chown 3:4 $G/lab/program"),
 ];
 
 #[test]
@@ -160,7 +151,7 @@ fn options_do_what_the_tools_do() -> Result<()> {
     local_files(folder.path())?;
     let start = folder.path().join("start.raw");
     oracle::qemu_convert(&fixture::image("mini")?, &start, "raw")?;
-    on_guest(&start, folder.path(), &START.replace(" /work", " $G/work"))?;
+    on_guest(&start, folder.path(), &START.replace(" /lab", " $G/lab"))?;
 
     let expected = folder.path().join("expected.raw");
     fs::copy(&start, &expected)?;
@@ -187,7 +178,7 @@ fn options_do_what_the_tools_do() -> Result<()> {
             let output = Command::new(program)
                 .args(arguments)
                 .arg(".")
-                .current_dir(root.join("work"))
+                .current_dir(root.join("lab"))
                 .output()?;
             ensure!(
                 output.status.success(),
