@@ -4,9 +4,9 @@
 //! hashes of replaced passwords, and /var/log/lastlog with its like, which ours do not touch.
 
 use crate::chroot::{Chroot, Lower};
+use crate::recipe::plan;
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
-use imgctl_recipe::{GuestFacts, Host, HostFileError, Plan, RecipeSource, Settings, Severity, read};
 use imgctl_testkit::root_or_skip;
 use imgctl_vfs::{
     FileKind, GuestPath, MetadataChange, ModelFs, NewNode, NodeId, ReadFs as _, Timestamp, Tree, WriteFs as _,
@@ -45,42 +45,6 @@ const SEEN: [&str; 9] = [
     "etc/sudoers.d",
     "var/spool/mail",
 ];
-
-#[derive(Debug)]
-struct Nothing;
-
-impl Host for Nothing {
-    fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
-        Err(HostFileError::NotFound)
-    }
-
-    fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-        Err(HostFileError::NotFound)
-    }
-
-    fn variable(&self, _name: &str) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-/// The plan of a recipe's sections.
-pub(crate) fn plan(sections: &str) -> Plan {
-    let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{sections}\n");
-    let source = RecipeSource {
-        name: Path::new("case"),
-        text: text.as_bytes(),
-    };
-    let outcome = read(source, &Settings::default(), &Nothing);
-    let errors = outcome
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error);
-    let errors: Vec<String> = errors.map(ToString::to_string).collect();
-    assert_eq!(errors, [""; 0], "{sections}");
-    let plan = outcome.recipe.unwrap().plan(&GuestFacts::default()).unwrap();
-    assert_eq!(plan.unsupported, [], "{sections}");
-    plan
-}
 
 /// The parts of a host's tree that matter here, in memory.
 pub(crate) fn guest_of(root: &Path) -> Guest {

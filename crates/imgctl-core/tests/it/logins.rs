@@ -1,7 +1,8 @@
 //! How users get in: hashes beside crypt(3), rules beside visudo, settings beside sshd.
 
-use crate::accounts::{NOW, guest_of, plan};
+use crate::accounts::{NOW, guest_of};
 use crate::chroot::{Chroot, Lower};
+use crate::recipe::plan;
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
 use imgctl_recipe::sudo_rule_problem;

@@ -1,41 +1,12 @@
 //! A guest in memory, a recipe that is carried out on it, and the result as a folder for judges to look at.
 
+use crate::recipe::plan;
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
-use imgctl_recipe::{GuestFacts, Host, HostFileError, RecipeSource, Settings, read};
 use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, ReadFs, Timestamp, Tree, WriteFs};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-
-#[derive(Debug)]
-struct Nothing;
-
-impl Host for Nothing {
-    fn check_file(&self, _path: &Path) -> Result<(), HostFileError> {
-        Err(HostFileError::NotFound)
-    }
-
-    fn read_file(&self, _path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-        Err(HostFileError::NotFound)
-    }
-
-    fn variable(&self, _name: &str) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-/// The recipe with these sections.
-pub(crate) fn recipe(sections: &str) -> imgctl_recipe::Recipe {
-    let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{sections}");
-    let source = RecipeSource {
-        name: Path::new("test.yaml"),
-        text: text.as_bytes(),
-    };
-    let outcome = read(source, &Settings::default(), &Nothing);
-    assert!(outcome.findings.is_empty(), "{:?}", outcome.findings);
-    outcome.recipe.unwrap()
-}
 
 /// A guest with these files.
 pub(crate) fn guest(files: &[(&str, &str)]) -> Guest {
@@ -69,8 +40,7 @@ pub(crate) fn guest(files: &[(&str, &str)]) -> Guest {
 
 /// Carries the recipe's sections out.
 pub(crate) fn run(guest: &mut Guest, sections: &str) {
-    let plan = recipe(sections).plan(&GuestFacts::default()).unwrap();
-    assert!(execute(&plan, guest, &mut |_| true).unwrap());
+    assert!(execute(&plan(sections), guest, &mut |_| true).unwrap());
 }
 
 /// The text of a file.

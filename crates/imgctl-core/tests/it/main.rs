@@ -12,6 +12,7 @@ mod logins;
 mod made_guest;
 mod offline;
 mod operations;
+mod recipe;
 mod reset;
 mod scene;
 mod settings;

@@ -1,52 +1,14 @@
 //! Parts of a host's tree in memory, and both as lists to compare.
 
+use crate::recipe::plan;
 use imgctl_core::guest::Guest;
 use imgctl_core::steps::execute;
-use imgctl_recipe::{GuestFacts, Host, HostFileError, Plan, RecipeSource, Settings, Severity, read};
 use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, ReadFs as _, Timestamp, Tree, WriteFs as _};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-
-/// Local files of this crate's tests.
-#[derive(Debug)]
-struct Files;
-
-impl Host for Files {
-    fn check_file(&self, path: &Path) -> Result<(), HostFileError> {
-        Ok(fs::metadata(path).map(drop)?)
-    }
-
-    fn read_file(&self, path: &Path, _limit_bytes: usize) -> Result<Vec<u8>, HostFileError> {
-        Ok(fs::read(path)?)
-    }
-
-    fn variable(&self, _name: &str) -> Option<Vec<u8>> {
-        None
-    }
-}
-
-/// The plan of a recipe's sections; local files are found from this crate's folder.
-pub(crate) fn plan(sections: &str) -> Plan {
-    let text = format!("apiVersion: imgctl/v1\nkind: Recipe\n{sections}\n");
-    let name = Path::new(env!("CARGO_MANIFEST_DIR")).join("recipe.yaml");
-    let source = RecipeSource {
-        name: &name,
-        text: text.as_bytes(),
-    };
-    let outcome = read(source, &Settings::default(), &Files);
-    let errors = outcome
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error);
-    let errors: Vec<String> = errors.map(ToString::to_string).collect();
-    assert_eq!(errors, [""; 0], "{sections}");
-    let plan = outcome.recipe.unwrap().plan(&GuestFacts::default()).unwrap();
-    assert_eq!(plan.unsupported, [], "{sections}");
-    plan
-}
 
 /// Runs the sections of a recipe in a guest, and then once more, when nothing may change.
 pub(crate) fn run_twice(guest: Guest, sections: &str) -> Guest {

@@ -1,6 +1,7 @@
 //! A swap file in an image: the kernel takes it, and it costs no space.
 
-use crate::made_guest::{judge, recipe};
+use crate::made_guest::judge;
+use crate::recipe::recipe;
 use imgctl_core::{CustomizeOptions, InputOptions, OutputOptions, customize};
 use imgctl_recipe::OutputFormat;
 use imgctl_testkit::mount::{Access, Mount};
