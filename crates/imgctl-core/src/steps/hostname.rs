@@ -3,8 +3,8 @@
 use super::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
 use super::identity::Settings;
 use super::services::{links_to, unit_texts};
-use super::{Outcome, Step, StepError, StepSpec, fixed};
-use crate::guest::{Guest, MAX_TEXT_BYTES, NewMetadata, OsFamily, OsRelease};
+use super::{Outcome, Step, StepError, StepSpec, fixed, text};
+use crate::guest::{Guest, MAX_TEXT_BYTES, OsFamily, OsRelease};
 use imgctl_recipe::{Plan, Sourced};
 use imgctl_vfs::GuestPath;
 use serde_json::json;
@@ -136,11 +136,7 @@ fn cloud_init_sets_names(guest: &Guest) -> Outcome<bool> {
 }
 
 fn write(guest: &mut Guest, path: &GuestPath, text: &str) -> Outcome<()> {
-    if !guest.has_content(path, &mut text.as_bytes())? {
-        guest.create_directory_all(&fixed("/etc"), NewMetadata::root(0o755))?;
-        guest.write_file(path, &mut text.as_bytes(), NewMetadata::root(0o644))?;
-    }
-    Ok(())
+    text::write(guest, path, text.as_bytes(), 0o644).map(drop)
 }
 
 /// Makes of /etc/hosts, the old name and the new one what the file should be.

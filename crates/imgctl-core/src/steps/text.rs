@@ -15,15 +15,22 @@ pub(super) fn read(guest: &Guest, path: &GuestPath) -> Outcome<Option<String>> {
     }
 }
 
-/// Makes a file of root's hold exactly this text, with this mode; whether that was a change.
-pub(super) fn put(guest: &mut Guest, path: &GuestPath, text: &str, mode: u16) -> Outcome<bool> {
-    let is_new = !guest.has_content(path, &mut text.as_bytes())?;
+/// Makes the file that `path` leads to hold exactly this; whether that was a change. One that is there keeps its owner and
+/// mode, a new one is root's with this mode.
+pub(super) fn write(guest: &mut Guest, path: &GuestPath, content: &[u8], mode: u16) -> Outcome<bool> {
+    let is_new = !guest.has_content(path, &mut &*content)?;
     if is_new {
         if let Some(parent) = path.parent() {
             guest.create_directory_all(&parent, NewMetadata::root(0o755))?;
         }
-        guest.write_file(path, &mut text.as_bytes(), NewMetadata::root(mode))?;
+        guest.write_file(path, &mut &*content, NewMetadata::root(mode))?;
     }
+    Ok(is_new)
+}
+
+/// Makes a file of root's hold exactly this text, with this mode; whether that was a change.
+pub(super) fn put(guest: &mut Guest, path: &GuestPath, text: &str, mode: u16) -> Outcome<bool> {
+    let is_new = write(guest, path, text.as_bytes(), mode)?;
     // What others can read must not be what an older file allowed.
     guest.set_mode(path, mode)?;
     Ok(is_new)

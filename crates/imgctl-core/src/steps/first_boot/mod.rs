@@ -6,7 +6,7 @@ mod tests;
 
 use super::flags::{FlagDeed, FlagGroup, FlagSpec, Peer};
 use super::services::{InitSystem, Scope, Verb, act};
-use super::{Outcome, Step, StepError, StepFailure, StepSpec, fixed};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec, fixed, text};
 use crate::guest::{Guest, NewMetadata};
 use imgctl_recipe::{Content, FirstBoot, FirstBootDeed, Plan, Sourced};
 use imgctl_vfs::{EscapedBytes, GuestPath};
@@ -145,14 +145,7 @@ fn install(guest: &mut Guest) -> Outcome<()> {
 }
 
 fn write(guest: &mut Guest, path: &'static str, text: &str, mode: u16) -> Outcome<()> {
-    let path = fixed(path);
-    if !guest.has_content(&path, &mut text.as_bytes())? {
-        if let Some(folder) = path.parent() {
-            guest.create_directory_all(&folder, NewMetadata::root(0o755))?;
-        }
-        guest.write_file(&path, &mut text.as_bytes(), NewMetadata::root(mode))?;
-    }
-    Ok(guest.set_mode(&path, mode)?)
+    text::put(guest, &fixed(path), text, mode).map(drop)
 }
 
 /// Adds one script after those that are there, unless it is there and not `taken` by an entry like it.

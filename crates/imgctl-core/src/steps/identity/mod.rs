@@ -9,8 +9,8 @@ mod settings;
 pub(super) mod timezone;
 
 use super::flags::FlagSpec;
-use super::{Outcome, fixed};
-use crate::guest::{Guest, NewMetadata};
+use super::{Outcome, fixed, text};
+use crate::guest::Guest;
 use imgctl_vfs::GuestPath;
 pub(super) use settings::Settings;
 
@@ -22,11 +22,5 @@ fn write(guest: &mut Guest, path: &'static str, text: &str) -> Outcome<()> {
 }
 
 fn write_at(guest: &mut Guest, path: &GuestPath, text: &str) -> Outcome<()> {
-    if !guest.has_content(path, &mut text.as_bytes())? {
-        if let Some(folder) = path.parent() {
-            guest.create_directory_all(&folder, NewMetadata::root(0o755))?;
-        }
-        guest.write_file(path, &mut text.as_bytes(), NewMetadata::root(0o644))?;
-    }
-    Ok(())
+    text::write(guest, path, text.as_bytes(), 0o644).map(drop)
 }

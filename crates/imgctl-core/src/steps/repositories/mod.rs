@@ -10,8 +10,8 @@ mod tests;
 
 pub(super) use flags::FLAGS;
 
-use super::{Outcome, Step, StepError, StepFailure, StepSpec, fixed};
-use crate::guest::{Guest, NewMetadata, OsFamily, OsRelease};
+use super::{Outcome, Step, StepError, StepFailure, StepSpec, fixed, text};
+use crate::guest::{Guest, OsFamily, OsRelease};
 use imgctl_recipe::{Plan, Repository, RepositoryKey, RepositoryPlace, Sourced};
 use imgctl_vfs::GuestPath;
 
@@ -117,12 +117,7 @@ fn add(guest: &mut Guest, repository: &Repository) -> Outcome<()> {
 /// Makes a file of the guest hold this, readable for all.
 fn put(guest: &mut Guest, path: &str, content: &[u8]) -> Outcome<()> {
     let path = GuestPath::new(path)?;
-    if !guest.has_content(&path, &mut &*content)? {
-        if let Some(parent) = path.parent() {
-            guest.create_directory_all(&parent, NewMetadata::root(0o755))?;
-        }
-        guest.write_file(&path, &mut &*content, NewMetadata::root(0o644))?;
-    }
+    text::write(guest, &path, content, 0o644)?;
     Ok(guest.keep(&path)?)
 }
 
