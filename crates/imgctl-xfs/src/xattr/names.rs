@@ -1,0 +1,41 @@
+//! The names and values that Linux shows for what the filesystem stores.
+
+use super::{Xattrs, acl};
+use crate::format::attribute::{PARENT, ROOT, SECURE};
+use std::collections::BTreeMap;
+
+/// What an access list is called on the device, and outside.
+const LISTS: [(&[u8], &[u8]); 2] = [
+    (b"SGI_ACL_FILE", b"system.posix_acl_access"),
+    (b"SGI_ACL_DEFAULT", b"system.posix_acl_default"),
+];
+const SPACES: [(u8, &[u8]); 3] = [(0, b"user."), (ROOT, b"trusted."), (SECURE, b"security.")];
+
+/// The attributes as getxattr(2) tells them; `None` if one makes no sense.
+pub(crate) fn to_outside(xattrs: &Xattrs) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> {
+    let mut outside = BTreeMap::new();
+    for ((space, name), value) in xattrs {
+        if space & PARENT != 0 {
+            continue;
+        }
+        let list = LISTS.iter().find(|(inside, _)| *space == ROOT && inside == name);
+        if let Some((_, name)) = list {
+            outside.insert(name.to_vec(), acl::to_outside(value)?);
+            continue;
+        }
+        let (_, prefix) = SPACES.iter().find(|(known, _)| known == space)?;
+        outside.insert([prefix, name.as_slice()].concat(), value.clone());
+    }
+    Some(outside)
+}
+
+/// The key under which an attribute is stored, and its value as stored; `None` if it cannot be.
+pub(crate) fn from_outside(name: &[u8], value: &[u8]) -> Option<((u8, Vec<u8>), Vec<u8>)> {
+    if let Some((inside, _)) = LISTS.iter().find(|(_, outside)| *outside == name) {
+        return Some(((ROOT, inside.to_vec()), acl::from_outside(value)?));
+    }
+    let (space, prefix) = SPACES.iter().find(|(_, prefix)| name.starts_with(prefix))?;
+    let inside = name.strip_prefix(*prefix)?;
+    let fits = !inside.is_empty() && inside.len() <= 255 && value.len() <= super::MOST_VALUE && !inside.contains(&0);
+    fits.then(|| ((*space, inside.to_vec()), value.to_vec()))
+}
