@@ -97,11 +97,6 @@ impl ExtentMap {
         Some(extent.physical + extent.length)
     }
 
-    /// The first block of all.
-    pub(crate) fn first_block(&self) -> Option<u64> {
-        self.extents.first_key_value().map(|(_, extent)| extent.physical)
-    }
-
     /// Adds an extent where a hole is; merges it with its neighbours as far as records allow.
     pub(crate) fn insert(&mut self, volume: &Volume, extent: Extent) {
         self.blocks += extent.length;

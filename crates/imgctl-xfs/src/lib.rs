@@ -19,10 +19,9 @@
 //!   before it is used.
 //! - Features the engine does not know are refused by name before anything is written.
 
-#![allow(dead_code, unused_imports, reason = "the writing half follows")]
-
 mod alloc;
 mod checksum;
+mod content;
 mod directory;
 mod error;
 mod extents;
@@ -30,6 +29,7 @@ mod features;
 mod format;
 mod fs;
 mod journal;
+mod layout;
 mod node;
 mod tree;
 mod verify;

@@ -5,12 +5,12 @@ use crate::extents::{ExtentMap, Piece};
 use crate::format::btree::{TreeFormat, TreeKind};
 use crate::format::extent::Extent;
 use crate::format::fields::{u16_at, u64_at};
-use crate::format::inode::{ForkFormat, Inode, flags};
+use crate::format::inode::{ForkFormat, Inode, Time, flags, type_bits};
 use crate::format::remote::{self, RemoteKind};
 use crate::tree::{TreeRoot, read_tree};
 use crate::volume::Volume;
-use crate::xattr::Xattrs;
-use imgctl_vfs::FileKind;
+use crate::xattr::{self, Xattrs};
+use imgctl_vfs::{FileKind, NewNode, Timestamp};
 
 /// The longest target of a symbolic link.
 pub(crate) const MOST_TARGET: usize = 1023;
@@ -21,6 +21,17 @@ pub(crate) struct Fork {
     pub(crate) map: ExtentMap,
     /// The blocks of the extent tree.
     pub(crate) tree_blocks: Vec<u64>,
+    /// Whether the map is another than the one on the device.
+    pub(crate) changed: bool,
+}
+
+/// How an inode's two forks share its bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Plan {
+    /// Where the attribute fork begins; 0 when there is none.
+    pub(crate) offset: usize,
+    pub(crate) data: ForkFormat,
+    pub(crate) attributes: ForkFormat,
 }
 
 impl Fork {
@@ -38,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) inode: Inode,
     pub(crate) data: Fork,
     pub(crate) attributes: Fork,
+    /// What the record is to look like; the record itself follows when it is written.
+    pub(crate) plan: Plan,
     /// A symbolic link's target.
     pub(crate) target: Vec<u8>,
     /// The attributes, once they were changed.
@@ -76,9 +89,18 @@ impl Node {
                 read_fork(volume, number, format, inode.attribute_fork(), count)?
             }
         };
+        let attribute_format = match (inode.fork_offset(), inode.attribute_format()) {
+            (0, _) | (_, None) => ForkFormat::Extents,
+            (_, Some(format)) => format,
+        };
         let mut node = Self {
             number,
             kind,
+            plan: Plan {
+                offset: inode.fork_offset(),
+                data: format,
+                attributes: attribute_format,
+            },
             inode,
             data,
             attributes,
@@ -99,7 +121,70 @@ impl Node {
 
     /// Whether content that is not in blocks lies in the inode.
     pub(crate) fn is_local(&self) -> bool {
-        self.inode.format() == Some(ForkFormat::Local)
+        self.plan.data == ForkFormat::Local
+    }
+
+    /// A new node, without names and content.
+    pub(crate) fn new(volume: &Volume, number: u64, generation: u32, new: &NewNode, now: Timestamp) -> Self {
+        let superblock = &volume.superblock;
+        let mut inode = Inode::blank(superblock.inode_bytes.into(), number, superblock.meta_uuid, generation);
+        let features = superblock.features;
+        let mut flags2 = 0;
+        if features.has_bigtime() {
+            flags2 |= flags::BIGTIME;
+        }
+        if features.has_large_extent_counts() {
+            flags2 |= flags::LARGE_COUNTS;
+        }
+        inode.set_flags2(flags2);
+        let permissions = if new.kind == FileKind::Symlink {
+            0o777
+        } else {
+            new.mode & 0o7777
+        };
+        inode.set_mode(type_bits(new.kind) | permissions);
+        inode.set_uid(new.uid);
+        inode.set_gid(new.gid);
+        inode.set_links(1);
+        for time in [Time::Accessed, Time::Modified, Time::Changed, Time::Created] {
+            inode.set_time(time, now);
+        }
+        let data = match new.kind {
+            FileKind::File => ForkFormat::Extents,
+            FileKind::Directory | FileKind::Symlink => ForkFormat::Local,
+            _ => ForkFormat::Device,
+        };
+        let target = match new.kind {
+            FileKind::Symlink => new.target.clone(),
+            _ => Vec::new(),
+        };
+        inode.set_size(target.len() as u64);
+        Self {
+            number,
+            kind: new.kind,
+            inode,
+            data: Fork::default(),
+            attributes: Fork::default(),
+            plan: Plan {
+                offset: 0,
+                data,
+                attributes: ForkFormat::Extents,
+            },
+            target,
+            xattrs: None,
+            tail_is_zero: true,
+        }
+    }
+
+    /// The attributes' length in the form within the inode: `None` if they do not fit into it, 0 without any.
+    pub(crate) fn short_attributes(&self) -> Option<usize> {
+        match (&self.xattrs, self.plan.attributes) {
+            (Some(xattrs), _) if xattrs.is_empty() => Some(0),
+            (Some(xattrs), _) => xattr::short_bytes(xattrs),
+            (None, ForkFormat::Local) => Some(u16_at(self.inode.attribute_fork(), 0).into()),
+            (None, _) if self.attributes.map.len() == 0 => Some(0),
+            (None, _) => None,
+        }
     }
 
     fn read_target(&self, volume: &Volume, format: ForkFormat) -> Result<Vec<u8>> {
@@ -176,7 +261,7 @@ fn read_fork(volume: &Volume, number: u64, format: ForkFormat, raw: &[u8], count
                 .ok_or_else(|| damage("it does not fit into the inode"))?;
             Fork {
                 map: ExtentMap::parse(volume, records, structure)?,
-                tree_blocks: Vec::new(),
+                ..Fork::default()
             }
         }
         ForkFormat::Tree => {
@@ -202,6 +287,7 @@ fn read_fork(volume: &Volume, number: u64, format: ForkFormat, raw: &[u8], count
             Fork {
                 map: ExtentMap::parse(volume, &tree.records, structure)?,
                 tree_blocks: tree.blocks,
+                changed: false,
             }
         }
     };

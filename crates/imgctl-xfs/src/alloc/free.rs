@@ -38,6 +38,11 @@ impl FreeSpace {
         self.by_length.iter().copied()
     }
 
+    /// All runs of at least `length` blocks as (length, start), shortest first.
+    pub(crate) fn by_length_from(&self, length: u32) -> impl Iterator<Item = (u32, u32)> {
+        self.by_length.range((length, 0)..).copied()
+    }
+
     /// The shortest run of at least `length` blocks: start and length.
     pub(crate) fn best_fit(&self, length: u32) -> Option<(u32, u32)> {
         let found = self.by_length.range((length, 0)..).next();
@@ -110,6 +115,18 @@ impl FreeSpace {
         self.total -= length;
         true
     }
+
+    /// Takes out whatever of a run is free.
+    pub(crate) fn exclude(&mut self, start: u32, length: u32) {
+        let end = start + length;
+        let first = self.run_at(start).map_or(start, |(first, _)| first);
+        let touched: Vec<(u32, u32)> = self.by_start.range(first..end).map(|(at, held)| (*at, *held)).collect();
+        for (at, held) in touched {
+            let from = at.max(start);
+            let until = (at + held).min(end);
+            self.take(from, until - from);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -129,5 +146,7 @@ mod tests {
             (Some((15, 10)), 10, 12)
         );
         assert_eq!(free.run_at(24), Some((15, 10)));
+        free.exclude(11, 6);
+        assert_eq!(free.runs().collect::<Vec<_>>(), [(10, 1), (17, 8)]);
     }
 }

@@ -35,15 +35,41 @@ impl Directory {
             .filter(|(_, block)| block.is_some())
             .map(|(place, _)| place)
             .collect();
-        let (index, free) = match self.form(blocks) {
+        let (index, free) = self.index_blocks(blocks);
+        Some(Shape { data, index, free })
+    }
+
+    /// How many index blocks and blocks of free room it needs.
+    fn index_blocks(&self, blocks: &Blocks) -> (u64, u64) {
+        match self.form(blocks) {
             Form::Single => (0, 0),
             Form::Leaf => (1, 0),
             Form::Node(levels) => {
                 let free = blocks.data.len().div_ceil(free_room(self.params.block_bytes));
                 (levels.iter().sum::<usize>() as u64, free as u64)
             }
-        };
-        Some(Shape { data, index, free })
+        }
+    }
+
+    fn outline(&self) -> Option<(usize, usize, u64, u64)> {
+        let blocks = self.blocks.as_ref()?;
+        let (index, free) = self.index_blocks(blocks);
+        Some((blocks.data.len(), blocks.present, index, free))
+    }
+
+    /// Whether it may need other blocks than it was given last.
+    pub(crate) fn has_new_shape(&self) -> bool {
+        self.fitted.is_none() || self.fitted != self.outline()
+    }
+
+    /// Forgets for which blocks there is room.
+    pub(crate) fn forget_shape(&mut self) {
+        self.fitted = None;
+    }
+
+    /// Notes that it was given the blocks it needs.
+    pub(crate) fn keep_shape(&mut self) {
+        self.fitted = self.outline();
     }
 
     /// How many data blocks its size counts, those given back among them.

@@ -5,8 +5,6 @@
 mod block;
 mod index;
 
-pub(crate) use index::Shape;
-
 use crate::error::{Error, Result, Structure};
 use crate::format::directory::{encode_short, entry_bytes, parse_short, short_bytes};
 use block::DataBlock;
@@ -41,12 +39,16 @@ pub(crate) struct Directory {
     wide: usize,
     /// `None` in the form within the inode.
     blocks: Option<Blocks>,
+    /// For which blocks there is room by now: places of data blocks, data blocks, index blocks, blocks of free room.
+    fitted: Option<(usize, usize, u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Blocks {
     /// By place; `None` where a block was given back.
     data: Vec<Option<DataBlock>>,
+    /// How many of them there are.
+    present: usize,
     /// The longest unused stretch of each block, shortest first.
     room: BTreeSet<(usize, usize)>,
 }
@@ -61,6 +63,7 @@ impl Directory {
             name_bytes: 0,
             wide: usize::from(is_wide(parent)),
             blocks: None,
+            fitted: None,
         }
     }
 
@@ -157,14 +160,17 @@ impl Directory {
 
     /// The length of the form within the inode; `None` once it has blocks.
     pub(crate) fn short_bytes(&self) -> Option<usize> {
-        let fits = self.entries.len() < 255 && self.single_fits();
-        (self.blocks.is_none() && fits).then(|| short_bytes(self.wide > 0, self.entries.len(), self.name_bytes))
+        let fits = self.blocks.is_none() && self.single_fits();
+        fits.then(|| short_bytes(self.wide > 0, self.entries.len(), self.name_bytes))
     }
 
     /// Whether the entries of the form within the inode would fit into one block with their index.
     fn single_fits(&self) -> bool {
+        if self.entries.len() >= 255 {
+            return false;
+        }
         let each: usize = self.entries.keys().map(|name| entry_bytes(name.len(), true) + 8).sum();
-        self.entries.len() < 255 && each + 64 + 32 + 16 + 8 <= self.params.block_bytes
+        each + 64 + 32 + 16 + 8 <= self.params.block_bytes
     }
 
     /// The form within the inode.
@@ -245,6 +251,7 @@ impl Blocks {
             self.data.resize(place + 1, None);
         }
         self.room.insert((block.best(), place));
+        self.present += 1;
         if let Some(slot) = self.data.get_mut(place) {
             *slot = Some(block);
         }
@@ -291,6 +298,7 @@ impl Blocks {
             && let Some(block) = slot.take()
         {
             self.room.remove(&(block.best(), place));
+            self.present -= 1;
             while matches!(self.data.last(), Some(None)) {
                 self.data.pop();
             }

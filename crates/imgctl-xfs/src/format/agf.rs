@@ -2,12 +2,11 @@
 //!
 //! Source: `struct xfs_agf` in the XFS Algorithms & Data Structures document.
 
-use super::fields::{bytes_at, put_u32, u32_at, u64_at};
+use super::fields::{bytes_at, put_u32, u32_at};
 use crate::checksum;
 
 pub(crate) const MAGIC: u32 = 0x5841_4746;
 const CRC: usize = 216;
-const LSN: usize = 208;
 
 /// The header, with the bytes it was read from.
 #[derive(Clone, Debug)]
@@ -69,11 +68,6 @@ impl Agf {
 
     pub(crate) fn set(&mut self, field: AgfField, value: u32) {
         put_u32(&mut self.raw, field.place(), value);
-    }
-
-    /// The log sequence number of its last change.
-    pub(crate) fn lsn(&self) -> u64 {
-        u64_at(&self.raw, LSN)
     }
 
     /// The sector to be written.

@@ -2,14 +2,13 @@
 //!
 //! Source: `struct xfs_agi` in the XFS Algorithms & Data Structures document.
 
-use super::fields::{bytes_at, put_u32, u32_at, u64_at};
+use super::fields::{bytes_at, put_u32, u32_at};
 use crate::checksum;
 
 pub(crate) const MAGIC: u32 = 0x5841_4749;
 /// "No inode" in the unlinked lists.
 pub(crate) const NULL_AGINO: u32 = u32::MAX;
 const CRC: usize = 312;
-const LSN: usize = 320;
 const UNLINKED: usize = 40;
 const BUCKETS: usize = 64;
 
@@ -28,7 +27,6 @@ pub(crate) enum AgiField {
     Root = 20,
     Level = 24,
     FreeCount = 28,
-    NewInode = 32,
     FreeRoot = 328,
     FreeLevel = 332,
     InodeBlocks = 336,
@@ -72,11 +70,6 @@ impl Agi {
     pub(crate) fn unlinked(&self) -> impl Iterator<Item = u32> {
         let lists = self.raw.get(UNLINKED..).unwrap_or_default();
         lists.chunks_exact(4).take(BUCKETS).map(|head| u32_at(head, 0))
-    }
-
-    /// The log sequence number of its last change.
-    pub(crate) fn lsn(&self) -> u64 {
-        u64_at(&self.raw, LSN)
     }
 
     /// The sector to be written.

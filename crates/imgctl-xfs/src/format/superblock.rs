@@ -27,7 +27,6 @@ pub(crate) struct Superblock {
     /// The log's first block; 0 when it is on another device.
     pub(crate) log_start: u64,
     pub(crate) log_blocks: u32,
-    pub(crate) log_sector_bytes: u32,
     pub(crate) root_inode: u64,
     pub(crate) group_blocks: u32,
     pub(crate) groups: u32,
@@ -95,10 +94,6 @@ impl Superblock {
             uuid,
             log_start: u64_at(&raw, 48),
             log_blocks: u32_at(&raw, 96),
-            log_sector_bytes: match u16_at(&raw, 194) {
-                0 => 512,
-                bytes => bytes.into(),
-            },
             root_inode: u64_at(&raw, 56),
             group_blocks: u32_at(&raw, 84),
             groups: u32_at(&raw, 88),
@@ -167,11 +162,6 @@ impl Superblock {
     pub(crate) fn label(&self) -> Vec<u8> {
         let label = bytes_at::<12>(&self.raw, 108);
         label.iter().copied().take_while(|byte| *byte != 0).collect()
-    }
-
-    /// The log sequence number of its last change.
-    pub(crate) fn lsn(&self) -> u64 {
-        u64_at(&self.raw, 240)
     }
 
     /// Inodes that belong to the filesystem itself: bitmap and summary of the realtime section, and quotas.

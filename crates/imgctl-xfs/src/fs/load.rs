@@ -6,6 +6,7 @@ use crate::error::{Error, Result, Structure};
 use crate::extents::Piece;
 use crate::format::directory::{DataKind, LEAF_OFFSET, parse};
 use crate::format::inode::Inode;
+use crate::layout::Layouter;
 use crate::node::{Node, damage_of, read_fork_blocks};
 use imgctl_block::ExtentKind;
 use imgctl_vfs::{ErrorKind, FileKind, NodeId};
@@ -83,6 +84,10 @@ impl Xfs {
         if let Some(node) = self.nodes.get(&number) {
             return Ok(node.clone());
         }
+        if self.cleared.contains_key(&number) {
+            let context = format!("inode {number} was removed");
+            return Err(Error::request(ErrorKind::NotFound, context));
+        }
         if let Some(node) = self.cache().nodes.get(&number) {
             return Ok(node.clone());
         }
@@ -90,6 +95,56 @@ impl Xfs {
         let node = Arc::new(Node::decode(&self.volume, number, inode)?);
         self.cache().put_node(&node);
         Ok(node)
+    }
+
+    /// The node, to be changed.
+    pub(super) fn node_mut(&mut self, number: u64) -> Result<&mut Node> {
+        if !self.nodes.contains_key(&number) {
+            let mut node = self.node(number)?;
+            self.cache().forget_node(number);
+            if self.volume.superblock.features.has_bigtime() {
+                Arc::make_mut(&mut node).inode.use_bigtime();
+            }
+            self.nodes.insert(number, node);
+        }
+        let node = self.nodes.get_mut(&number).map(Arc::make_mut);
+        node.ok_or_else(|| Error::corrupt(Structure::Inode(number), "it is lost"))
+    }
+
+    /// The node with what its blocks come from, to be changed. A directory's entries are there if they were changed, or
+    /// lie in the inode.
+    pub(super) fn layouter(&mut self, number: u64) -> Result<Layouter<'_>> {
+        let node = self.node_mut(number)?;
+        if node.kind == FileKind::Directory && node.is_local() {
+            self.directory_mut(number)?;
+        }
+        let node = self.nodes.get_mut(&number).map(Arc::make_mut);
+        Ok(Layouter {
+            volume: &self.volume,
+            space: &mut self.space,
+            node: node.ok_or_else(|| Error::corrupt(Structure::Inode(number), "it is lost"))?,
+            directory: self.directories.get_mut(&number).map(Arc::make_mut),
+        })
+    }
+
+    /// The directory's entries, to be changed.
+    pub(super) fn directory_mut(&mut self, number: u64) -> Result<&mut Directory> {
+        if !self.directories.contains_key(&number) {
+            let directory = self.directory(number)?;
+            self.cache().forget_directory(number);
+            self.directories.insert(number, directory);
+        }
+        let directory = self.directories.get_mut(&number).map(Arc::make_mut);
+        directory.ok_or_else(|| Error::corrupt(Structure::Directory(number), "it is lost"))
+    }
+
+    /// Forgets an inode that is no more.
+    pub(super) fn forget(&mut self, number: u64) {
+        self.nodes.remove(&number);
+        self.directories.remove(&number);
+        let mut cache = self.cache();
+        cache.forget_node(number);
+        cache.forget_directory(number);
     }
 
     /// Reads an inode's record.

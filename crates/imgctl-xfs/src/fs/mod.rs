@@ -1,8 +1,12 @@
 //! The filesystem: opening it, and what all its operations share.
 
+mod attributes;
+mod commit;
 mod load;
+mod names;
 mod probe;
 mod read;
+mod write;
 
 pub use probe::{Summary, probe};
 
@@ -37,6 +41,8 @@ pub struct Xfs {
     nodes: BTreeMap<u64, Arc<Node>>,
     /// Directories that were changed.
     directories: BTreeMap<u64, Arc<Directory>>,
+    /// Inodes that were removed, with how often each was used: their records have to be wiped.
+    cleared: BTreeMap<u64, u32>,
     /// Unchanged inodes and directories, for reading.
     cache: Mutex<load::Cache>,
 }
@@ -72,6 +78,7 @@ impl Xfs {
             read_only: options.read_only,
             nodes: BTreeMap::new(),
             directories: BTreeMap::new(),
+            cleared: BTreeMap::new(),
             cache: Mutex::default(),
         };
         fs.directory(fs.volume.superblock.root_inode)?;

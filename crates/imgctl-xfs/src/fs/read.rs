@@ -76,7 +76,8 @@ impl ReadFs for Xfs {
     fn statfs(&self) -> imgctl_vfs::Result<StatFs> {
         let superblock = &self.volume.superblock;
         let percent = u64::from(superblock.max_inode_percent);
-        let free = superblock.free_blocks;
+        let free = self.space.free_blocks(&self.volume);
+        let (inodes, free_inodes) = self.space.inodes(&self.volume);
         let possible = free.saturating_mul(1 << superblock.inodes_per_block_log);
         let most = match percent {
             0 => u64::MAX,
@@ -86,7 +87,7 @@ impl ReadFs for Xfs {
             .inodes
             .saturating_add(possible)
             .min(most.max(superblock.inodes));
-        let used = superblock.inodes.saturating_sub(superblock.free_inodes);
+        let used = inodes.saturating_sub(free_inodes);
         Ok(StatFs {
             block_bytes: superblock.block_bytes,
             blocks: superblock.blocks.saturating_sub(superblock.log_blocks.into()),

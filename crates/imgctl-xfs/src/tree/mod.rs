@@ -4,4 +4,4 @@ mod build;
 mod read;
 
 pub(crate) use build::{Tree, blocks_for, build, format_of, short_root};
-pub(crate) use read::{ReadTree, TreeRoot, read_tree};
+pub(crate) use read::{TreeRoot, read_tree};

@@ -5,8 +5,8 @@ mod names;
 mod store;
 
 pub(crate) use acl::{ACCESS, is_minimal, permissions, set_permissions};
-pub(crate) use names::{from_outside, to_outside};
-pub(crate) use store::short_bytes;
+pub(crate) use names::{from_outside, inside_name, to_outside};
+pub(crate) use store::{Layout, short_bytes, write_short};
 
 use crate::error::{Error, Result, Structure};
 use crate::format::attribute::{INCOMPLETE, LeafAttribute, NAMESPACE, Value, parse_leaf, parse_short};
@@ -22,14 +22,22 @@ pub(crate) const MOST_VALUE: usize = 64 << 10;
 /// More blocks than attributes are read from.
 const MOST_BLOCKS: u64 = 1 << 16;
 
-/// Attributes by name space and name.
-pub(crate) type Xattrs = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+/// An attribute's name space and name.
+pub(crate) type Key = (u8, Vec<u8>);
+
+/// Attributes with their values.
+pub(crate) type Xattrs = BTreeMap<Key, Vec<u8>>;
 
 /// Reads all attributes of a node.
 pub(crate) fn read(volume: &Volume, node: &Node) -> Result<Xattrs> {
-    if let Some(xattrs) = &node.xattrs {
-        return Ok(xattrs.clone());
+    match &node.xattrs {
+        Some(xattrs) => Ok(xattrs.clone()),
+        None => read_stored(volume, node),
     }
+}
+
+/// Reads the attributes as they lie on the device.
+pub(crate) fn read_stored(volume: &Volume, node: &Node) -> Result<Xattrs> {
     let structure = Structure::Xattrs(node.number);
     let inode = &node.inode;
     if inode.fork_offset() == 0 {

@@ -1,6 +1,6 @@
 //! The names and values that Linux shows for what the filesystem stores.
 
-use super::{Xattrs, acl};
+use super::{Key, Xattrs, acl};
 use crate::format::attribute::{PARENT, ROOT, SECURE};
 use std::collections::BTreeMap;
 
@@ -29,13 +29,23 @@ pub(crate) fn to_outside(xattrs: &Xattrs) -> Option<BTreeMap<Vec<u8>, Vec<u8>>> 
     Some(outside)
 }
 
-/// The key under which an attribute is stored, and its value as stored; `None` if it cannot be.
-pub(crate) fn from_outside(name: &[u8], value: &[u8]) -> Option<((u8, Vec<u8>), Vec<u8>)> {
+/// The key of an attribute by its name outside.
+pub(crate) fn inside_name(name: &[u8]) -> Option<Key> {
     if let Some((inside, _)) = LISTS.iter().find(|(_, outside)| *outside == name) {
-        return Some(((ROOT, inside.to_vec()), acl::from_outside(value)?));
+        return Some((ROOT, inside.to_vec()));
     }
     let (space, prefix) = SPACES.iter().find(|(_, prefix)| name.starts_with(prefix))?;
-    let inside = name.strip_prefix(*prefix)?;
-    let fits = !inside.is_empty() && inside.len() <= 255 && value.len() <= super::MOST_VALUE && !inside.contains(&0);
-    fits.then(|| ((*space, inside.to_vec()), value.to_vec()))
+    Some((*space, name.strip_prefix(*prefix)?.to_vec()))
+}
+
+/// The key under which an attribute is stored, and its value as stored; `None` if it cannot be.
+pub(crate) fn from_outside(name: &[u8], value: &[u8]) -> Option<(Key, Vec<u8>)> {
+    let (space, inside) = inside_name(name)?;
+    let stored = if name.starts_with(b"system.") {
+        acl::from_outside(value)?
+    } else {
+        value.to_vec()
+    };
+    let fits = (1..=255).contains(&inside.len()) && stored.len() <= super::MOST_VALUE && !inside.contains(&0);
+    fits.then_some(((space, inside), stored))
 }

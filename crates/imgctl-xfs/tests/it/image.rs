@@ -75,7 +75,8 @@ impl Image {
         let image = Self { folder };
         let file = std::fs::File::create(image.path()).unwrap();
         file.set_len(megabytes << 20).unwrap();
-        let mut arguments = vec!["-q", "-f"];
+        // Small images keep the tests quick; the kernel takes them as well as others.
+        let mut arguments = vec!["-q", "-f", "--unsupported"];
         arguments.extend(options);
         let name = image.name();
         arguments.push(&name);
@@ -157,10 +158,15 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let status = Command::new("umount").arg(self.point.path()).status();
-        if !matches!(status, Ok(status) if status.success()) {
-            // A busy mount: detach it, so that nothing stays behind.
-            let _ = Command::new("umount").arg("-l").arg(self.point.path()).status();
+        // Programs that other tests are starting may hold it for a moment.
+        for _ in 0..40 {
+            let output = Command::new("umount").arg(self.point.path()).output();
+            if matches!(output, Ok(output) if output.status.success()) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
         }
+        // Still busy: detach it, so that nothing stays behind.
+        let _ = Command::new("umount").arg("-l").arg(self.point.path()).status();
     }
 }

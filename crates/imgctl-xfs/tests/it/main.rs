@@ -3,5 +3,7 @@
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 mod image;
+mod random;
 mod reading;
 mod tree;
+mod writing;

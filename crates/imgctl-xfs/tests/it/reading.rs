@@ -74,7 +74,7 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         return;
     }
     for layout in LAYOUTS {
-        let image = Image::new(320, layout);
+        let image = Image::new(96, layout);
         let mounted = image.mount("rw");
         fill(mounted.path());
         drop(mounted);
@@ -113,10 +113,10 @@ fn every_layout_reads_as_the_kernel_shows_it() {
 
 #[test]
 fn what_may_not_be_read_or_written_is_refused_by_name() {
-    let old = Image::new(320, &["-m", "crc=0"]);
+    let old = Image::new(96, &["-m", "crc=0"]);
     let error = Xfs::open(old.device(), XfsOptions::default()).unwrap_err();
     assert_eq!(error.to_string(), "the XFS features v4 are not supported");
-    let realtime = Image::new(320, RHEL_9);
+    let realtime = Image::new(96, RHEL_9);
     run(
         "xfs_db",
         &[
@@ -140,7 +140,7 @@ fn what_may_not_be_read_or_written_is_refused_by_name() {
         ("0x10b", "the XFS features metadir are not supported"),
         ("0x800b", "the XFS features INCOMPAT bit 15 are not supported"),
     ] {
-        let image = Image::new(320, RHEL_9);
+        let image = Image::new(96, RHEL_9);
         let request = format!("write -d features_incompat {bits}");
         run(
             "xfs_db",
@@ -161,7 +161,7 @@ fn a_dirty_log_is_refused_by_name() {
     if !may_mount() {
         return;
     }
-    let image = Image::new(320, RHEL_9);
+    let image = Image::new(96, RHEL_9);
     let mounted = image.mount("rw");
     std::fs::write(mounted.path().join("file"), b"content").unwrap();
     run("xfs_io", &["-x", "-c", "shutdown -f", mounted.path().to_str().unwrap()]);
@@ -200,7 +200,7 @@ fn version_4_is_read() {
         list += "link l--777 0 0 target\nnull c--666 0 0 1 3\nsub d--700 1 2\nshort ---600 0 0 /dev/null\n$\n$\n";
         let path = folder.path().join("list");
         std::fs::write(&path, list).unwrap();
-        let image = Image::new(320, &[layout, &["-p", path.to_str().unwrap()]].concat());
+        let image = Image::new(96, &[layout, &["-p", path.to_str().unwrap()]].concat());
         let (_, fs) = image.open_for(true);
         fs.verify().unwrap();
         let tree = of_engine(&fs);
