@@ -122,7 +122,7 @@ impl Layouter<'_> {
         if local {
             let size = directory.short_bytes().unwrap_or(0) as u64;
             self.node.inode.set_size(size);
-            return Ok(());
+            return self.map_exactly(Which::Data, &[]);
         }
         directory.use_blocks(number);
         let size = directory.data_length() * self.volume.directory_len() as u64;

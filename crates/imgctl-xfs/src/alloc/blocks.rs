@@ -9,7 +9,7 @@ use crate::tree::{blocks_for, format_of};
 use crate::volume::Volume;
 
 /// Blocks of each group that are left for the kernel to move in, besides what it reserves.
-pub(super) const KEPT_BACK: usize = 16;
+pub(super) const KEPT_BACK: usize = 32;
 /// Records that a tree can grow by before room for it is looked for again.
 const SLACK: usize = 32;
 /// How many runs behind the goal are looked at.
@@ -104,16 +104,25 @@ impl Group {
             (TreeKind::FreeInodes, self.chunks.len()),
             (TreeKind::Refcounts, self.shared.as_ref().map_or(0, super::Shared::len)),
         ];
-        let mut needed = kept_back;
+        let mut needed = 0;
         for (kind, records) in records {
             if let Some(blocks) = self.trees.get(&kind) {
                 let grown = blocks_for(format_of(volume, kind), records + SLACK, 1);
                 needed += grown.saturating_sub(blocks.len());
             }
         }
-        self.free
-            .total()
-            .saturating_sub(u32::try_from(needed).unwrap_or(u32::MAX))
+        let mut reserved = kept_back as u64;
+        for (kind, most) in reserved_blocks(volume, self.number) {
+            let used = self.trees.get(&kind).map_or(0, Vec::len) as u64;
+            // The kernel counts blocks of the tree of owners as free, and so reserves them a second time.
+            reserved += if kind == TreeKind::Owners {
+                most
+            } else {
+                most.saturating_sub(used)
+            };
+        }
+        let kept = u32::try_from(reserved + needed as u64).unwrap_or(u32::MAX);
+        self.free.total().saturating_sub(kept)
     }
 
     /// A run of `wanted` free blocks, near `goal` where that is possible.

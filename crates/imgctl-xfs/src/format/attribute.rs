@@ -239,7 +239,7 @@ mod tests {
         };
         let raw = encode_short([one, two].into_iter());
         assert_eq!(parse_short(&raw), Ok(vec![one, two]));
-        assert!(parse_short(&raw[..raw.len() - 1]).is_err());
+        assert!(parse_short(raw.split_last().unwrap().1).is_err());
 
         let place = Place {
             address: 9,

@@ -59,17 +59,21 @@ impl Xfs {
         if !xattrs.is_empty() {
             self.volume.superblock.set_has_attributes();
         }
+        let before = match &self.node_mut(number)?.xattrs {
+            Some(xattrs) => xattrs.clone(),
+            None => xattr::read_stored(&self.volume, &*self.node(number)?)?,
+        };
         let mut layouter = self.layouter(number)?;
-        let before = layouter.node.xattrs.replace(xattrs);
+        let may_move_out = layouter.node.is_local();
+        let entries = layouter.directory.as_deref().filter(|_| may_move_out).cloned();
+        layouter.node.xattrs = Some(xattrs);
         if let Err(error) = layouter.fit() {
-            let before = match before {
-                Some(before) => before,
-                None => {
-                    let node = &*layouter.node;
-                    xattr::read_stored(layouter.volume, node)?
-                }
-            };
+            // Back to how it was: the room for that is what has just been given up.
             layouter.node.xattrs = Some(before);
+            if let (Some(directory), Some(mut entries)) = (layouter.directory.as_deref_mut(), entries) {
+                entries.forget_shape();
+                *directory = entries;
+            }
             layouter.fit()?;
             return Err(error);
         }
