@@ -1,4 +1,4 @@
-//! Signals and failures at any moment of a run in place: the image is the old one or the new one, and nothing else is left.
+//! Signals and failures at any moment of a run in place: the image is the old one or the new one, and nothing is left.
 
 use std::ffi::OsString;
 use std::fs::Permissions;

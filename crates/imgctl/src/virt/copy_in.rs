@@ -1,7 +1,7 @@
 //! virt-copy-in and virt-tar-in: put local files into a guest, in place.
 
 use super::Tool;
-use super::changing::change;
+use super::changing::{change, warn};
 use super::disks::DiskArgs;
 use super::edit::text;
 use super::getopt::Getopt;
@@ -120,10 +120,10 @@ fn place(option: &str, source: &str, folder: &str) -> CommandResult<(String, Str
 
 fn put(ui: &Ui, disks: &DiskArgs, given: &[(String, String)]) -> CommandResult {
     let flags = parse(given, &LocalHost).map_err(|error| refusal(&error))?;
-    let warn = |event| {
+    let tell = |event| {
         if let Event::Warning(text) = event {
-            ui.warning(text);
+            warn(ui, &text);
         }
     };
-    change(disks, flags, false, &warn).map(drop)
+    change(disks, flags, false, &tell).map(drop)
 }

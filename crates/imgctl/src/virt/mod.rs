@@ -18,7 +18,8 @@ use crate::panics;
 use crate::ui::Ui;
 use clap::{ArgMatches, Command};
 use getopt::Getopt;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -92,6 +93,14 @@ impl Call {
             code
         };
         let command = self.tool.command();
+        if let [only] = self.arguments.as_slice()
+            && let Some(list) = for_completion(&command, only)
+        {
+            return ui
+                .data()
+                .write_all(list.as_bytes())
+                .map_err(|source| tell(CommandError::stdout(source)));
+        }
         let arguments = getopt::resolve(&command, self.tool.getopt, &self.arguments).map_err(tell)?;
         match command.try_get_matches_from(arguments) {
             Ok(matches) => (self.tool.run)(&ui, &matches).map_err(tell),
@@ -140,6 +149,22 @@ impl Tool {
             Getopt::Long => command,
         }
     }
+}
+
+/// The options that there are, as the peers tell them to shells that complete a line.
+fn for_completion(command: &Command, question: &OsStr) -> Option<String> {
+    let options = command.get_arguments();
+    let mut names: Vec<String> = match question.to_str()? {
+        "--short-options" => options
+            .filter_map(|option| Some(format!("-{}", option.get_short()?)))
+            .collect(),
+        "--long-options" => options
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect(),
+        _ => return None,
+    };
+    names.sort();
+    Some(names.into_iter().map(|name| name + "\n").collect())
 }
 
 /// What is wrong about arguments, in the words of `clap`.
