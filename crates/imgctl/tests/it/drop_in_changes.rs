@@ -285,7 +285,7 @@ fn virt_edit_edits_by_expression_and_with_an_editor() {
     assert_eq!(cat(&environment, "/etc/hostname.bak"), "mini\n");
 
     let edit = |editor: &str, files: &[&str]| {
-        let mut command = environment.process("virt-edit base.qcow2");
+        let mut command = environment.process("virt-edit -a base.qcow2");
         command
             .args(files)
             .env("EDITOR", editor)
