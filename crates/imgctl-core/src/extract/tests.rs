@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::extract::folder::{ExtractOptions, Extraction};
-use imgctl_vfs::{Found, MetadataChange, ModelFs, NewNode, NodeId, Timestamp, WriteFs};
+use imgctl_vfs::{Found, MetadataChange, ModelFs, NewNode, NodeId, ReadFs as _, Timestamp, WriteFs as _};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

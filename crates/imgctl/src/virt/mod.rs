@@ -13,6 +13,7 @@ mod figures;
 mod filesystems;
 mod get_kernel;
 mod getopt;
+mod inspector;
 mod log;
 mod ls;
 mod mounts;
@@ -49,6 +50,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     df::TOOL,
     filesystems::TOOL,
     get_kernel::TOOL,
+    inspector::TOOL,
     log::TOOL,
     ls::TOOL,
     tar_out::TOOL,
