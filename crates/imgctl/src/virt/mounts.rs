@@ -52,7 +52,9 @@ impl Opened {
             let (disk, guest) = disks.guest()?;
             return Ok(Self::Guest(disk, Box::new(guest)));
         }
-        let tree = disks.mount(&mounts)?;
+        let tree = disks
+            .mount(&mounts)
+            .map_err(|error| CommandError::from(error).hint("virt-filesystems lists what can be mounted"))?;
         Ok(Self::Mounted(tree, mounts, disks))
     }
 
