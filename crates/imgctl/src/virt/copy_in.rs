@@ -75,7 +75,7 @@ fn copy_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
 fn tar_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
     let TarInArgs { disks, words } = TarInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
     let words: Vec<String> = words.into_iter().map(text).collect::<CommandResult<_>>()?;
-    if words.is_empty() || words.len() % 2 != 0 {
+    if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(CommandError::usage("an archive and a folder of the guest are needed")
             .hint("virt-tar-in -a disk.qcow2 data.tar /folder/of/the/guest"));
     }
