@@ -6,7 +6,7 @@ use crate::commands::customize::reference_time;
 use crate::interrupt;
 use crate::ui::{Printable, Ui};
 use imgctl_core::steps::flags::Flag;
-use imgctl_core::{CustomizeOptions, Destination, Event, InputOptions, Receipt, Stage, customize, open_guest};
+use imgctl_core::{CustomizeOptions, Destination, Disks, Event, InputOptions, Receipt, Stage, customize};
 use std::fmt;
 use std::io::{self, Write as _};
 use std::sync::Mutex;
@@ -57,26 +57,11 @@ pub(super) fn disk_of_guest(disks: &DiskArgs) -> CommandResult<&Disk> {
     if others.is_empty() {
         return Ok(first);
     }
-    let mut found = None;
-    let mut failure = None;
-    for disk in &disks.disks {
-        match (open_guest(&disk.path, &input(disks, disk)), found) {
-            (Ok(_), None) => found = Some(disk),
-            (Ok(_), Some(other)) => {
-                let (one, other) = (disk.path.display(), other.path.display());
-                return Err(
-                    CommandError::usage(format!("there are operating systems on {other} and on {one}"))
-                        .hint("name one of them"),
-                );
-            }
-            (Err(error), _) => failure = failure.or(Some(error)),
-        }
-    }
-    match (found, failure) {
-        (Some(disk), _) => Ok(disk),
-        (None, Some(error)) => Err(CommandError::from(error).hint("a guest must lie on one disk as a whole")),
-        (None, None) => Err(CommandError::usage("no disk is named")),
-    }
+    let named = disks.disks.iter().map(|disk| (disk.path.clone(), input(disks, disk)));
+    let opened = Disks::open(&named.collect::<Vec<_>>())?;
+    // The locks on all disks go before one of them is opened for writing.
+    let (index, _) = opened.guest()?;
+    Ok(disks.disks.get(index).unwrap_or(first))
 }
 
 /// The peers' progress: `[   1.5] Setting passwords` on standard output.
