@@ -304,6 +304,38 @@ fn virt_edit_edits_by_expression_and_with_an_editor() {
 }
 
 #[test]
+fn mounts_must_be_those_of_the_guest() {
+    let environment = TestEnvironment::with_base();
+    let list = succeed(
+        &environment,
+        &["virt-filesystems", "-a", "base.qcow2", "--long", "--csv", "--no-title"],
+    );
+    let device = |kind: &str| {
+        let line = list.lines().find(|line| line.contains(kind)).unwrap();
+        line.split(',').next().unwrap().to_owned()
+    };
+    let edit = |mount: &str| {
+        let words = [
+            "virt-edit",
+            "-a",
+            "base.qcow2",
+            "-m",
+            mount,
+            "/etc/hostname",
+            "-e",
+            "s/i/I/",
+        ];
+        words.map(str::to_owned)
+    };
+    let words = edit(&device("ext4"));
+    succeed(&environment, &words.each_ref().map(String::as_str));
+    assert_eq!(cat(&environment, "/etc/hostname"), "mIni\n");
+    let words = edit(&device("vfat"));
+    let told = fail(&environment, &words.each_ref().map(String::as_str));
+    assert!(told.contains("the guest does not mount that there"), "{told}");
+}
+
+#[test]
 fn files_and_archives_are_put_into_a_folder() {
     let environment = TestEnvironment::with_base();
     environment.write("site/index", "a page\n");
