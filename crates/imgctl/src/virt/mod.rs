@@ -4,11 +4,15 @@
 //! differences.
 
 mod cat;
+mod changing;
 mod checksum;
 mod clock;
+mod copy_in;
 mod copy_out;
+mod customize;
 mod df;
 mod disks;
+mod edit;
 mod figures;
 mod filesystems;
 mod get_kernel;
@@ -16,7 +20,9 @@ mod getopt;
 mod inspector;
 mod log;
 mod ls;
+mod messages;
 mod mounts;
+mod sysprep;
 mod tar_out;
 
 use crate::command_error::{CommandError, CommandErrorKind, CommandResult, EXIT_BUG};
@@ -25,7 +31,8 @@ use crate::ui::Ui;
 use clap::{ArgMatches, Command};
 use getopt::Getopt;
 use imgctl_core::{DiskRecord, VolumeRecord};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -46,13 +53,18 @@ pub(crate) struct Tool {
 /// All of them, by name.
 pub(crate) const TOOLS: &[Tool] = &[
     cat::TOOL,
+    copy_in::COPY_IN,
     copy_out::TOOL,
+    customize::TOOL,
     df::TOOL,
+    edit::TOOL,
     filesystems::TOOL,
     get_kernel::TOOL,
     inspector::TOOL,
     log::TOOL,
     ls::TOOL,
+    sysprep::TOOL,
+    copy_in::TAR_IN,
     tar_out::TOOL,
 ];
 
@@ -102,6 +114,14 @@ impl Call {
             code
         };
         let command = self.tool.command();
+        if let [only] = self.arguments.as_slice()
+            && let Some(list) = for_completion(&command, only)
+        {
+            return ui
+                .data()
+                .write_all(list.as_bytes())
+                .map_err(|source| tell(CommandError::stdout(source)));
+        }
         let arguments = getopt::resolve(&command, self.tool.getopt, &self.arguments).map_err(tell)?;
         match command.try_get_matches_from(arguments) {
             Ok(matches) => (self.tool.run)(&ui, &matches).map_err(tell),
@@ -150,6 +170,22 @@ impl Tool {
             Getopt::Long => command,
         }
     }
+}
+
+/// The options that there are, as the peers tell them to shells that complete a line.
+fn for_completion(command: &Command, question: &OsStr) -> Option<String> {
+    let options = command.get_arguments();
+    let mut names: Vec<String> = match question.to_str()? {
+        "--short-options" => options
+            .filter_map(|option| Some(format!("-{}", option.get_short()?)))
+            .collect(),
+        "--long-options" => options
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect(),
+        _ => return None,
+    };
+    names.sort();
+    Some(names.into_iter().map(|name| name + "\n").collect())
 }
 
 /// Fails for words that are neither options nor their values.
