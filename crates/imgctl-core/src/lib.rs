@@ -26,6 +26,7 @@ mod info;
 mod inspect;
 mod options;
 mod pack;
+mod programs;
 mod receipt;
 mod stages;
 pub mod steps;
@@ -44,9 +45,11 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
 pub use image::ImageFormat;
 pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
+pub use imgctl_sandbox::{Command, End, Launcher, Stream, doctor, warden};
 pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
 pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
+pub use programs::{Program, ProgramOptions, RunOptions, SandboxChoice, run_program};
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

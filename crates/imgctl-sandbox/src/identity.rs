@@ -74,6 +74,17 @@ impl Maps {
         }
     }
 
+    /// In words.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            Self::Shifted => "root: the guest's users get numbers that nobody has here".to_owned(),
+            Self::Same(..) => "root of a container: the guest's users are the container's".to_owned(),
+            Self::Subordinate { users, groups, .. } => {
+                format!("{} further users and {} further groups", users.1, groups.1)
+            }
+        }
+    }
+
     /// Writes the maps of a process that is in a new user namespace.
     pub(crate) fn write(&self, process: i32) -> Result<()> {
         match self {

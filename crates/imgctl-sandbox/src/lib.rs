@@ -25,6 +25,7 @@
 
 mod changes;
 mod connection;
+pub mod doctor;
 mod error;
 mod identity;
 mod launch;
