@@ -3,7 +3,7 @@
 use crate::connection::Connection;
 use crate::wire::{FromWarden, ToWarden, WireEntry, WireNode};
 use crate::{Error, Result};
-use imgctl_vfs::{FileKind, GuestPath, Timestamp};
+use imgctl_vfs::{FileKind, GuestPath, MountIndex, NodeId, Timestamp, TreeNode};
 use nix::libc;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -38,8 +38,8 @@ pub struct Node {
     pub xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Of a directory: nothing of what was there before is there any more.
     pub is_opaque: bool,
-    /// It began as the guest's node of this place (or of another one that it was moved from); else it is new.
-    pub is_copied_up: bool,
+    /// Of a file that began as one with several names in the tree: which.
+    pub origin: Option<TreeNode>,
     /// The same for all names of a node with several names.
     pub link: Option<u64>,
 }
@@ -59,6 +59,7 @@ impl ChangeSet {
     pub(crate) fn new(
         entries: Vec<WireEntry>,
         left_out: &[Vec<u8>],
+        mounts: &[MountIndex],
         connection: Connection,
         run: crate::launch::Run,
     ) -> Result<Self> {
@@ -67,7 +68,7 @@ impl ChangeSet {
             if entry.node.is_some() && is_left_out(&entry.path, left_out) {
                 continue;
             }
-            changes.push((change(entry)?, number));
+            changes.push((change(entry, mounts)?, number));
         }
         changes.sort_by(|(one, _), (other, _)| one.path.components().cmp(other.path.components()));
         let (changes, numbers) = changes.into_iter().unzip();
@@ -111,15 +112,23 @@ fn is_left_out(path: &[u8], left_out: &[Vec<u8>]) -> bool {
     })
 }
 
-fn change(entry: WireEntry) -> Result<Change> {
+fn change(entry: WireEntry, mounts: &[MountIndex]) -> Result<Change> {
     let harvest = |error: imgctl_vfs::Error| Error::Harvest(error.to_string());
     Ok(Change {
         path: GuestPath::new(&entry.path).map_err(harvest)?,
-        node: entry.node.map(node),
+        node: entry.node.map(|wire| node(wire, mounts)),
     })
 }
 
-fn node(wire: WireNode) -> Node {
+/// A node of the tree, as the server of its files named it.
+fn origin(text: &[u8], mounts: &[MountIndex]) -> Option<TreeNode> {
+    let (position, node) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    let mount = *mounts.get(position.parse::<usize>().ok()?)?;
+    let node = NodeId(node.parse().ok()?);
+    Some(TreeNode { mount, node })
+}
+
+fn node(wire: WireNode, mounts: &[MountIndex]) -> Node {
     let (major, minor) = (libc::major(wire.device), libc::minor(wire.device));
     Node {
         kind: match wire.mode & libc::S_IFMT {
@@ -142,7 +151,7 @@ fn node(wire: WireNode) -> Node {
         target: wire.target,
         xattrs: wire.xattrs.into_iter().collect(),
         is_opaque: wire.is_opaque,
-        is_copied_up: wire.is_copied_up,
+        origin: origin(&wire.origin, mounts),
         link: (wire.link != 0).then_some(wire.link),
     }
 }

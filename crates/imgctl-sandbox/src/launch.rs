@@ -10,12 +10,13 @@ use crate::warden::MARKER;
 use crate::wire::{Failure, FromWarden, Spec, ToWarden, VERSION, WireEnd, WireEntry};
 use crate::{Error, Result};
 use fuser::{Config, Session, SessionACL};
-use imgctl_vfs::{EscapedBytes, Tree};
+use imgctl_vfs::{EscapedBytes, MountIndex, Tree};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -94,6 +95,7 @@ impl Drop for Run {
 /// A program that fails is no error.
 pub fn run(tree: Arc<Tree>, request: &Request, control: &Control<'_>) -> Result<Finished> {
     let maps = Maps::of_caller()?;
+    let mounts: Vec<MountIndex> = tree.mounts().map(|(index, _)| index).collect();
     let pipes = Pipes::new().map_err(|source| setup("make pipes", source))?;
     let (run, connection) = start(request, &maps, pipes.written)?;
     let first_error = FirstError::default();
@@ -138,7 +140,7 @@ pub fn run(tree: Arc<Tree>, request: &Request, control: &Control<'_>) -> Result<
         false => None,
     };
     let changes = match entries {
-        Some(entries) => Some(ChangeSet::new(entries, &request.left_out, connection, run)?),
+        Some(entries) => Some(ChangeSet::new(entries, &request.left_out, &mounts, connection, run)?),
         None => {
             drop(connection);
             drop(run);
@@ -184,6 +186,8 @@ fn start(request: &Request, maps: &Maps, (output, errors): (OwnedFd, OwnedFd)) -
         .map_err(|source| setup(&format!("give {} to the guest's root", folder.path().display()), source))?;
     let (ours, theirs) = UnixStream::pair().map_err(|source| setup("make a socket", source))?;
     let child = Command::new(&request.launcher.program)
+        // Programs see it as the name of their first process.
+        .arg0("imgctl")
         .args(&request.launcher.arguments)
         .arg(MARKER)
         .current_dir(folder.path())

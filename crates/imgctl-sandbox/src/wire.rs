@@ -97,7 +97,8 @@ pub(crate) struct WireNode {
     pub(crate) target: Vec<u8>,
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
     pub(crate) is_opaque: bool,
-    pub(crate) is_copied_up: bool,
+    /// Mount and node in the tree that it began as; empty where that is not known.
+    pub(crate) origin: Vec<u8>,
     /// The same number for all names of one node with several names; 0 with one.
     pub(crate) link: u64,
 }

@@ -94,8 +94,9 @@ impl Run<'_> {
             let Some(change) = self.source.changes().get(*other) else {
                 continue;
             };
-            let is_copied_up = change.node.as_ref().is_some_and(|node| node.is_copied_up);
-            if is_copied_up && self.file_at(&change.path)?.is_some() {
+            let origin = change.node.as_ref().and_then(|node| node.origin);
+            let present = self.file_at(&change.path)?;
+            if origin.is_some() && present.map(|found| found.node) == origin {
                 return Ok(*other);
             }
         }
@@ -183,7 +184,7 @@ impl Run<'_> {
     fn file(&mut self, index: usize, path: &GuestPath, node: &Node) -> Outcome<()> {
         let mut content = self.source.open(index)?;
         if let Some(found) = self.file_at(path)?
-            && (node.is_copied_up || self.guest.metadata_of(&found)?.links == 1)
+            && (node.origin == Some(found.node) || self.guest.metadata_of(&found)?.links == 1)
         {
             self.guest.ensure_content(&found, &mut content)?;
             return Ok(());

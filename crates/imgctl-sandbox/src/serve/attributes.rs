@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub(super) fn is_served(name: &[u8]) -> bool {
     match name.strip_prefix(b"user.") {
         // They would tell overlayfs what the image wants.
-        Some(rest) => !rest.starts_with(b"overlay."),
+        Some(rest) => !rest.starts_with(b"overlay.") && !rest.starts_with(b"imgctl."),
         None => [
             &b"security.capability"[..],
             b"system.posix_acl_access",

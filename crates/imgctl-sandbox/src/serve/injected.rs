@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 /// The attribute that tells injected files, and copies of them, from the guest's own.
 pub(crate) const MARK: &[u8] = b"user.imgctl.injected";
 
+/// The attribute that tells which node a copy began as, on nodes with several names: mount and node. The overlay itself
+/// forgets that of just these.
+pub(crate) const NODE: &[u8] = b"user.imgctl.node";
+
 /// Folders that something is mounted on; a guest that lacks one sees it all the same.
 const MOUNT_POINTS: [&[u8]; 5] = [b"dev", b"proc", b"run", b"sys", b"tmp"];
 

@@ -11,9 +11,9 @@ use fuser::{
     OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus, ReplyEmpty, ReplyEntry, ReplyOpen,
     ReplyStatfs, ReplyXattr, Request,
 };
-use imgctl_vfs::{MountIndex, NodeId, Tree, TreeNode};
+use imgctl_vfs::{FileKind, MountIndex, NodeId, Tree, TreeNode};
 use injected::Injected;
-pub(crate) use injected::MARK;
+pub(crate) use injected::{MARK, NODE};
 use listing::Listings;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -168,6 +168,7 @@ impl GuestFs {
     fn attribute(&self, number: INodeNo, name: &[u8]) -> Result<Vec<u8>, Errno> {
         match self.target(number)? {
             Target::Injected(_) if name == MARK => Ok(b"1".to_vec()),
+            Target::Node(node) if name == NODE => self.identity(node)?.ok_or(Errno::ENODATA),
             Target::Node(node) if is_served(name) => {
                 let xattrs = self.tree.fs(node).xattrs(node.node);
                 let mut xattrs = xattrs.map_err(|error| self.failed(&error))?;
@@ -184,6 +185,9 @@ impl GuestFs {
             Target::Node(node) => {
                 let xattrs = self.tree.fs(node).xattrs(node.node);
                 let xattrs = xattrs.map_err(|error| self.failed(&error))?;
+                if self.identity(node)?.is_some() {
+                    names.extend([NODE, b"\0"].concat());
+                }
                 for name in xattrs.keys().filter(|name| is_served(name)) {
                     names.extend_from_slice(name);
                     names.push(0);
@@ -191,6 +195,14 @@ impl GuestFs {
             }
         }
         Ok(names)
+    }
+
+    /// What a file with several names is known by when it is copied up.
+    fn identity(&self, node: TreeNode) -> Result<Option<Vec<u8>>, Errno> {
+        let metadata = self.tree.metadata(node).map_err(|error| self.failed(&error))?;
+        let has_names = metadata.kind == FileKind::File && metadata.links > 1;
+        let position = self.positions.get(&node.mount).filter(|_| has_names);
+        Ok(position.map(|position| format!("{position} {}", node.node.0).into_bytes()))
     }
 
     /// Every name of a directory with its target, injected ones among them.

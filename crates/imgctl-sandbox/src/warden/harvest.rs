@@ -3,7 +3,7 @@
 use super::failure::{Attempt as _, Outcome};
 use super::layers::{Layers, UPPER};
 use crate::connection::Connection;
-use crate::serve::MARK;
+use crate::serve::{MARK, NODE};
 use crate::wire::{Failure, FromWarden, ToWarden, WireEntry, WireNode};
 use nix::libc;
 use std::fs::{self, File, Metadata, OpenOptions};
@@ -16,7 +16,6 @@ use std::path::{Path, PathBuf};
 const BATCH: usize = 2000;
 
 const OPAQUE: &[u8] = b"user.overlay.opaque";
-const ORIGIN: &[u8] = b"user.overlay.origin";
 
 /// Tells every entry, then opens files until the caller has all it wants.
 pub(super) fn serve(connection: &Connection, _layers: &Layers) -> Outcome<()> {
@@ -119,13 +118,13 @@ fn node(path: &Path, metadata: &Metadata) -> Outcome<Option<Option<WireNode>>> {
     }
     let action = format!("read attributes of {}", path.display());
     let mut xattrs = Vec::new();
-    let (mut is_opaque, mut is_copied_up) = (false, false);
+    let (mut is_opaque, mut origin) = (false, None);
     for name in xattr::list(path).or_failed(&action)? {
         let name = name.into_vec();
         match name.as_slice() {
             MARK => return Ok(None),
             OPAQUE => is_opaque = true,
-            ORIGIN => is_copied_up = true,
+            NODE => origin = xattr::get(path, std::ffi::OsStr::from_bytes(NODE)).or_failed(&action)?,
             _ if is_wanted(&name) => {
                 let value = xattr::get(path, std::ffi::OsStr::from_bytes(&name)).or_failed(&action)?;
                 xattrs.extend(value.map(|value| (name, value)));
@@ -148,7 +147,7 @@ fn node(path: &Path, metadata: &Metadata) -> Outcome<Option<Option<WireNode>>> {
         target,
         xattrs,
         is_opaque,
-        is_copied_up,
+        origin: origin.unwrap_or_default(),
         link: match metadata.nlink() {
             0 | 1 => 0,
             _ if kind.is_dir() => 0,
@@ -160,7 +159,7 @@ fn node(path: &Path, metadata: &Metadata) -> Outcome<Option<Option<WireNode>>> {
 /// What programs are served, they can have changed.
 fn is_wanted(name: &[u8]) -> bool {
     match name.strip_prefix(b"user.") {
-        Some(rest) => !rest.starts_with(b"overlay."),
+        Some(rest) => !rest.starts_with(b"overlay.") && !rest.starts_with(b"imgctl."),
         None => [
             &b"security.capability"[..],
             b"system.posix_acl_access",

@@ -6,7 +6,7 @@ use crate::wire::{Failure, FromWarden, Spec, ToWarden};
 use nix::libc;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
-use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, getpid, setgroups, setresgid, setresuid};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
@@ -14,7 +14,9 @@ use std::os::fd::AsRawFd as _;
 /// Goes into new namespaces as their root. Returns the FUSE device, opened there.
 pub(super) fn enter(connection: &Connection, spec: &Spec) -> Outcome<File> {
     // A new user namespace takes over the limit: it then holds for all its users together.
-    setrlimit(Resource::RLIMIT_NPROC, spec.most_processes, spec.most_processes).or_failed("limit processes")?;
+    let (_, most) = getrlimit(Resource::RLIMIT_NPROC).or_failed("limit processes")?;
+    let most = most.min(spec.most_processes);
+    setrlimit(Resource::RLIMIT_NPROC, most, most).or_failed("limit processes")?;
     unshare(CloneFlags::CLONE_NEWUSER).or_failed(USER_NAMESPACE)?;
     // Before the user changes: it may be root alone who may open it. The mount must be of the same namespace.
     let device = OpenOptions::new()

@@ -23,7 +23,7 @@ fn mounts_namespaces_and_the_machine_are_out_of_reach() {
         ("mknod /srv/disk b 8 0", "not permitted"),
         ("hostname other", "not permitted"),
         ("dmesg", "not permitted"),
-        ("date -s 2001-01-01", "not permitted"),
+        ("date -s 2001-01-01; false", "not permitted"),
         ("echo 1 > /proc/sys/kernel/sysrq", "ead-only"),
         ("echo 1 > /proc/sys/vm/drop_caches", "ead-only"),
         ("echo b > /proc/sysrq-trigger; false", ""),
@@ -42,7 +42,7 @@ fn nothing_of_the_machine_is_seen() {
          -e '^tmp' -e '^sys' | sed 's/ .*//' | sort -u; ls /proc/1/fd 2>&1; ls -l /proc/self/fd | wc -l; ip -o link",
     );
     let text = &outcome.output;
-    assert!(!text.contains("target-") && !text.contains("/work"), "{text}");
+    assert!(!text.contains("debug") && !text.contains("/target"), "{text}");
     assert!(text.contains("Permission denied"), "{text}");
     assert!(
         text.contains("fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n"),
@@ -56,7 +56,7 @@ fn nothing_of_the_machine_is_seen() {
 fn a_chroot_leads_nowhere() {
     let outcome = shell(
         "mkdir /srv/jail /srv/jail/bin; cp /bin/busybox /srv/jail/bin/; chroot /srv/jail /bin/busybox true; \
-         cd /..; cd ../../../..; ls; ls /proc/1/root/ 2>&1; ls /proc/1/cwd/ 2>&1",
+         cd /..; cd ../../../..; ls; ls /proc/1/root/ 2>&1; ls /proc/1/cwd/ 2>&1; true",
     );
     assert!(
         outcome.output.starts_with("bin\ndev\netc\nproc\nrun\nsrv\nsys\ntmp\n"),
