@@ -5,7 +5,7 @@ use crate::wire::{FromWarden, ToWarden, WireEntry, WireNode};
 use crate::{Error, Result};
 use imgctl_vfs::{FileKind, GuestPath, MountIndex, NodeId, Timestamp, TreeNode};
 use nix::libc;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
 /// One path that a program touched.
@@ -71,7 +71,8 @@ impl ChangeSet {
             changes.push((change(entry, mounts)?, number));
         }
         changes.sort_by(|(one, _), (other, _)| one.path.components().cmp(other.path.components()));
-        let (changes, numbers) = changes.into_iter().unzip();
+        let (mut changes, numbers): (Vec<Change>, Vec<u64>) = changes.into_iter().unzip();
+        pass_opacity_on(&mut changes);
         Ok(Self {
             changes,
             numbers,
@@ -100,6 +101,20 @@ impl ChangeSet {
                 std::io::Error::from_raw_os_error(failure.errno)
             ))),
             _ => Err(lost("it ended")),
+        }
+    }
+}
+
+/// A folder in one that was made anew is new, too; the overlay marks the outermost alone.
+fn pass_opacity_on(changes: &mut [Change]) {
+    let mut opaque = BTreeSet::new();
+    for Change { path, node } in changes {
+        let Some(node) = node.as_mut().filter(|node| node.kind == FileKind::Directory) else {
+            continue;
+        };
+        node.is_opaque |= path.parent().is_some_and(|parent| opaque.contains(&parent));
+        if node.is_opaque {
+            opaque.insert(path.clone());
         }
     }
 }

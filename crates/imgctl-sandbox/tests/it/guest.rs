@@ -82,6 +82,8 @@ pub(crate) fn tree() -> Arc<Tree> {
     let deep = folder(&mut fs, srv, "deep", 0o750);
     file(&mut fs, deep, "a", 0o644, b"a");
     file(&mut fs, deep, "b", 0o644, b"b");
+    let inner = folder(&mut fs, deep, "inner", 0o755);
+    file(&mut fs, inner, "x", 0o644, b"x");
     fs.create(srv, b"device", &node(FileKind::CharDevice(1, 3), 0o666, ""))
         .unwrap();
     Arc::new(Tree::new("test", Box::new(fs)))
