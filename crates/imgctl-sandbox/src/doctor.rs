@@ -1,7 +1,7 @@
 //! Which ways of running guest programs work on this machine, and why the others do not.
 
 use crate::launch::{Control, run};
-use crate::request::{Command, Launcher, Request};
+use crate::request::{Command, Files, Launcher, Request};
 use crate::{Error, Stream};
 use imgctl_vfs::{FileKind, ModelFs, NewNode, ReadFs as _, Timestamp, Tree, WriteFs as _};
 use std::error::Error as _;
@@ -50,23 +50,25 @@ const SETTINGS: [(&str, &str); 3] = [
 /// Tries every way, with `scratch` for what programs would write.
 #[must_use]
 pub fn rungs(scratch: &Path, launcher: &Launcher) -> Vec<Rung> {
-    let mut userns = Rung {
-        name: "userns",
-        about: "namespaces, the guest's files served through FUSE, an overlay above",
-        problem: None,
-        hint: None,
-        notes: Vec::new(),
-    };
-    match try_userns(scratch, launcher) {
-        Ok(notes) => userns.notes = notes,
-        Err(error) => {
-            userns.problem = Some(match error.source() {
-                Some(source) => format!("{error}: {source}"),
-                None => error.to_string(),
-            });
-            userns.hint = error.hint().map(str::to_owned);
+    let tried = |name, about, files| {
+        let (problem, hint, notes) = match try_with(files, scratch, launcher) {
+            Ok(notes) => (None, None, notes),
+            Err(error) => {
+                let problem = match error.source() {
+                    Some(source) => format!("{error}: {source}"),
+                    None => error.to_string(),
+                };
+                (Some(problem), error.hint().map(str::to_owned), Vec::new())
+            }
+        };
+        Rung {
+            name,
+            about,
+            problem,
+            hint,
+            notes,
         }
-    }
+    };
     let later = |name, about| Rung {
         name,
         about,
@@ -75,8 +77,16 @@ pub fn rungs(scratch: &Path, launcher: &Launcher) -> Vec<Rung> {
         notes: Vec::new(),
     };
     vec![
-        userns,
-        later("extract", "namespaces, the guest's files extracted first: no FUSE"),
+        tried(
+            "userns",
+            "namespaces, the guest's files served through FUSE, an overlay above",
+            Files::Served,
+        ),
+        tried(
+            "extract",
+            "the same without FUSE: the guest's files are extracted first",
+            Files::Extracted,
+        ),
         later("single-uid", "namespaces with one user number: no subordinate ones"),
         later("chroot", "extracted files and chroot, for root of a container"),
     ]
@@ -122,7 +132,7 @@ pub fn facts() -> Vec<Fact> {
 }
 
 /// Runs a program that is not there: when just that is what fails, everything before it works.
-fn try_userns(scratch: &Path, launcher: &Launcher) -> Result<Vec<String>, Error> {
+fn try_with(files: Files, scratch: &Path, launcher: &Launcher) -> Result<Vec<String>, Error> {
     let mut fs = ModelFs::new(Timestamp::default());
     let root = fs.root();
     let folder = NewNode {
@@ -137,6 +147,7 @@ fn try_userns(scratch: &Path, launcher: &Launcher) -> Result<Vec<String>, Error>
     let tree = Arc::new(Tree::new("probe", Box::new(fs)));
     let mut request = Request::new(Command::Program(vec![b"/bin/probe".to_vec()]), scratch.to_owned());
     request.launcher = launcher.clone();
+    request.files = files;
     let control = Control {
         cancel: &AtomicBool::new(false),
         on_line: &|_: Stream, _: &[u8]| {},

@@ -4,7 +4,7 @@ use crate::changes::ChangeSet;
 use crate::connection::Connection;
 use crate::identity::Maps;
 use crate::lines::each_line;
-use crate::request::{Command as Program, End, Network, Request, Stream};
+use crate::request::{Command as Program, End, Files, Network, Request, Stream};
 use crate::serve::{FirstError, GuestFs};
 use crate::warden::MARKER;
 use crate::wire::{Failure, FromWarden, Spec, ToWarden, VERSION, WireEnd, WireEntry};
@@ -94,10 +94,30 @@ impl Drop for Run {
 /// When no sandbox can be made here, the program cannot be started, the caller ended it, or the guest's filesystem failed.
 /// A program that fails is no error.
 pub fn run(tree: Arc<Tree>, request: &Request, control: &Control<'_>) -> Result<Finished> {
+    if request.files != Files::Auto {
+        return run_with(tree, request, control, request.files == Files::Extracted);
+    }
+    match run_with(Arc::clone(&tree), request, control, false) {
+        // Nothing has run yet.
+        Err(Error::Setup { action, source, .. }) if crate::warden::is_about_fuse(&action) => {
+            let mut finished = run_with(tree, request, control, true)?;
+            finished.warnings.insert(
+                0,
+                format!(
+                    "the sandbox cannot {action} ({source}), so the guest's files were extracted, which takes longer"
+                ),
+            );
+            Ok(finished)
+        }
+        finished => finished,
+    }
+}
+
+fn run_with(tree: Arc<Tree>, request: &Request, control: &Control<'_>, is_extracted: bool) -> Result<Finished> {
     let maps = Maps::of_caller()?;
     let mounts: Vec<MountIndex> = tree.mounts().map(|(index, _)| index).collect();
     let pipes = Pipes::new().map_err(|source| setup("make pipes", source))?;
-    let (run, connection) = start(request, &maps, pipes.written)?;
+    let (run, connection) = start(request, is_extracted, &maps, pipes.written)?;
     let first_error = FirstError::default();
     let mut conversation = Conversation {
         connection: &connection,
@@ -123,10 +143,7 @@ pub fn run(tree: Arc<Tree>, request: &Request, control: &Control<'_>) -> Result<
     });
     let served = conversation.server.take().map(JoinHandle::join);
     conversation.tree = None;
-    let end = match told {
-        Ok(end) => end,
-        Err(error) => return Err(error),
-    };
+    let end = told?;
     if let Some(Err(_)) = served {
         return Err(Error::Lost("the server of the guest's files failed".to_owned()));
     }
@@ -176,7 +193,12 @@ fn setup(action: &str, source: io::Error) -> Error {
 }
 
 /// Starts the warden in a folder of its own.
-fn start(request: &Request, maps: &Maps, (output, errors): (OwnedFd, OwnedFd)) -> Result<(Run, Connection)> {
+fn start(
+    request: &Request,
+    is_extracted: bool,
+    maps: &Maps,
+    (output, errors): (OwnedFd, OwnedFd),
+) -> Result<(Run, Connection)> {
     let folder = tempfile::Builder::new()
         .prefix(".imgctl-run-")
         .tempdir_in(&request.scratch)
@@ -199,14 +221,14 @@ fn start(request: &Request, maps: &Maps, (output, errors): (OwnedFd, OwnedFd)) -
         .map_err(|source| setup(&format!("start {}", request.launcher.program.display()), source))?;
     let run = Run { child, _folder: folder };
     let connection = Connection::new(ours);
-    let spec = spec(request);
+    let spec = spec(request, is_extracted);
     connection
         .send(&ToWarden::Start(Box::new(spec)))
         .map_err(|error| Error::Lost(error.to_string()))?;
     Ok((run, connection))
 }
 
-fn spec(request: &Request) -> Spec {
+fn spec(request: &Request, is_extracted: bool) -> Spec {
     let (script, arguments) = match &request.command {
         Program::Program(words) => (None, words.clone()),
         Program::Script { text, arguments } => (Some(text.clone()), arguments.clone()),
@@ -228,6 +250,7 @@ fn spec(request: &Request) -> Spec {
         host_name: request.host_name.clone(),
         kernel_arguments: request.kernel_arguments.clone(),
         wants_changes: request.wants_changes,
+        is_extracted,
         most_processes: request.most_processes,
         reserve_bytes: request.reserve_bytes,
     }
@@ -262,6 +285,7 @@ impl Conversation<'_> {
                     sent.map_err(|error| Error::Lost(error.to_string()))?;
                 }
                 (FromWarden::Serve, Some(device)) => self.serve(device)?,
+                (FromWarden::WantsFiles, _) => self.send_files()?,
                 (FromWarden::Warning(warning), _) => self.warnings.push(warning),
                 (FromWarden::Ended(end), _) => return self.end(end),
                 (FromWarden::Failed(failure), _) => return Err(failed(failure)),
@@ -311,6 +335,36 @@ impl Conversation<'_> {
         let thread = thread::Builder::new().name("guest files".to_owned()).spawn(serve);
         self.server = Some(thread.map_err(|source| setup("start a thread", source))?);
         Ok(())
+    }
+
+    /// Sends every file of the tree.
+    fn send_files(&mut self) -> Result<()> {
+        let Some(tree) = self.tree.take() else {
+            return Err(Error::Lost("it wants the guest's files twice".to_owned()));
+        };
+        let fs = GuestFs::new(tree, &self.request.injected, Arc::clone(&self.first_error));
+        let sent = fs.extract(&mut |pieces| {
+            if self.control.cancel.load(Ordering::Relaxed) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            self.connection.send(&ToWarden::Files(pieces))
+        });
+        let sent = sent.and_then(|()| self.connection.send(&ToWarden::NoMoreFiles));
+        let Err(error) = sent else {
+            return Ok(());
+        };
+        if self.control.cancel.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        let first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first {
+            return Err(Error::Guest(first));
+        }
+        // It may have said why it takes no more.
+        match self.next(None) {
+            Ok((FromWarden::Failed(failure), _)) => Err(failed(failure)),
+            _ => Err(Error::Lost(error.to_string())),
+        }
     }
 
     fn entries(&mut self) -> Result<Vec<WireEntry>> {

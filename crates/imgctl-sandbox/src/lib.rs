@@ -39,5 +39,5 @@ mod wire;
 pub use changes::{Change, ChangeSet, Node};
 pub use error::{Error, Result};
 pub use launch::{Control, Finished, run};
-pub use request::{Command, End, InjectedFile, LEFT_OUT, Launcher, Network, Request, Stream};
+pub use request::{Command, End, Files, InjectedFile, LEFT_OUT, Launcher, Network, Request, Stream};
 pub use warden::warden;

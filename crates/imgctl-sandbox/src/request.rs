@@ -49,6 +49,18 @@ pub enum Network {
     Host,
 }
 
+/// How the guest's files come into the sandbox.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Files {
+    /// Served where that works, else extracted, with a warning.
+    #[default]
+    Auto,
+    /// Served through FUSE: nothing is read that the program does not read.
+    Served,
+    /// Written to the scratch folder first, all of them.
+    Extracted,
+}
+
 /// A file that the program sees and that is no part of the guest.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct InjectedFile {
@@ -107,6 +119,8 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// What it reaches.
     pub network: Network,
+    /// How it gets the guest's files.
+    pub files: Files,
     /// What it sees besides the guest's files.
     pub injected: Vec<InjectedFile>,
     /// The machine's name, as it sees it.
@@ -138,6 +152,7 @@ impl Request {
             user: (0, 0, Vec::new()),
             timeout: None,
             network: Network::None,
+            files: Files::Auto,
             injected: Vec::new(),
             host_name: b"localhost".to_vec(),
             kernel_arguments: Vec::new(),

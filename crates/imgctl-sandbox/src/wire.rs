@@ -23,6 +23,8 @@ pub(crate) struct Spec {
     pub(crate) host_name: Vec<u8>,
     pub(crate) kernel_arguments: Vec<u8>,
     pub(crate) wants_changes: bool,
+    /// The guest's files are sent, not served.
+    pub(crate) is_extracted: bool,
     pub(crate) most_processes: u64,
     pub(crate) reserve_bytes: u64,
 }
@@ -33,6 +35,9 @@ pub(crate) enum ToWarden {
     Start(Box<Spec>),
     /// The maps of user and group numbers are written.
     Mapped,
+    /// Files of the guest, parents first.
+    Files(Vec<Piece>),
+    NoMoreFiles,
     /// Opens the file of this entry of the change set.
     Open(u64),
 }
@@ -45,6 +50,8 @@ pub(crate) enum FromWarden {
     WantsMaps(i32),
     /// A descriptor comes along: that of the FUSE device, mounted.
     Serve,
+    /// The guest's files are to be sent.
+    WantsFiles,
     /// Something people should know.
     Warning(String),
     Ended(WireEnd),
@@ -63,6 +70,33 @@ pub(crate) enum WireEnd {
     NotStarted(i32),
     TimedOut,
     NoSpace,
+}
+
+/// A part of the guest's files.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) enum Piece {
+    Node(PieceNode),
+    /// The next bytes of the last node's content.
+    Content(Vec<u8>),
+    /// So many zeros of it.
+    Hole(u64),
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct PieceNode {
+    /// From the root, with a leading slash.
+    pub(crate) path: Vec<u8>,
+    /// `d`, `f`, `l`, `p`, `s`, or `b` for devices.
+    pub(crate) kind: u8,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) seconds: i64,
+    pub(crate) nanoseconds: u32,
+    pub(crate) target: Vec<u8>,
+    pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The path of the same node that came before.
+    pub(crate) same_as: Option<Vec<u8>>,
 }
 
 /// What the warden could not do.

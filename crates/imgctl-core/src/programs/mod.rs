@@ -24,11 +24,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// What programs of the guest may run in.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum SandboxChoice {
-    /// What works here: today that is `Userns` alone.
+    /// The first that works here.
     #[default]
     Auto,
     /// Namespaces, with the guest's files served through FUSE.
     Userns,
+    /// Namespaces, with the guest's files extracted to the scratch folder first.
+    Extract,
     /// Nothing: a run that needs a program of the guest is refused.
     None,
 }

@@ -1,11 +1,11 @@
 //! What a program of the guest gets to see of itself and the machine.
 
-use super::{ProgramOptions, resolver};
+use super::{ProgramOptions, SandboxChoice, resolver};
 use crate::boot::entries::BootFiles;
 use crate::guest::{Accounts, ColonFile, Guest, MAX_TEXT_BYTES};
 use crate::steps::{Outcome, StepFailure, fixed};
 use imgctl_recipe::Principal;
-use imgctl_sandbox::{Command, InjectedFile, Network, Request};
+use imgctl_sandbox::{Command, Files, InjectedFile, Network, Request};
 use imgctl_vfs::GuestPath;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -85,6 +85,11 @@ pub(super) fn of(guest: &Guest, program: &Program, options: &ProgramOptions, scr
         Network::Host
     } else {
         Network::None
+    };
+    request.files = match options.sandbox {
+        SandboxChoice::Userns => Files::Served,
+        SandboxChoice::Extract => Files::Extracted,
+        SandboxChoice::Auto | SandboxChoice::None => Files::Auto,
     };
     request.injected = injected(guest, options)?;
     request.host_name = host_name(guest)?;

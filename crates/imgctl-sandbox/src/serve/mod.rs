@@ -1,6 +1,7 @@
 //! The guest's tree as a FUSE filesystem: read-only, and never different while it is served.
 
 mod attributes;
+mod extract;
 mod injected;
 mod listing;
 

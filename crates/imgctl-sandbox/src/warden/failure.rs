@@ -39,6 +39,11 @@ pub(super) const FUSE_MOUNT: &str = "mount the guest's files";
 pub(super) const OVERLAY: &str = "mount an overlay on the guest's files";
 pub(super) const PROC: &str = "mount /proc";
 
+/// Whether the guest's files could not be served, and no more.
+pub(crate) fn is_about_fuse(action: &str) -> bool {
+    [FUSE_DEVICE, FUSE_MOUNT].contains(&action)
+}
+
 /// What the user can do about it.
 pub(crate) fn hint_for(action: &str) -> Option<&'static str> {
     Some(match action {

@@ -2,7 +2,7 @@
 
 use super::failure::{Attempt as _, Outcome, PROC};
 use super::layers::ROOT;
-use super::{borrowed, fork_alone, program, reap};
+use super::{borrowed, fork_alone, leave, program, reap};
 use crate::wire::{Failure, Spec, WireEnd};
 use nix::errno::Errno;
 use nix::libc;
@@ -63,7 +63,7 @@ impl Init {
                     Err(failure) => Report::Failed(failure),
                 };
                 send(reported, &report);
-                std::process::exit(0);
+                leave(0);
             }
         }
     }
@@ -117,7 +117,7 @@ fn run(spec: &Spec, life: &PipeReader) -> Outcome<(WireEnd, u32)> {
             let errno = program::execute(spec, &executed);
             let mut executed = executed;
             let _ = executed.write_all(&errno.to_le_bytes());
-            std::process::exit(127);
+            leave(127);
         }
         ForkResult::Parent { child } => child,
     };

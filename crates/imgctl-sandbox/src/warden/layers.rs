@@ -1,6 +1,7 @@
 //! The guest's files below, an empty folder above, and both as one.
 
 use super::failure::{Attempt as _, FUSE_MOUNT, OVERLAY, Outcome};
+use super::unpack;
 use crate::connection::Connection;
 use crate::wire::{Failure, FromWarden};
 use nix::errno::Errno;
@@ -15,7 +16,7 @@ use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::DirBuilderExt as _;
 
 /// All names are relative to the run's folder, which is the current one: the way to it may be closed to the guest's root.
-const LOWER: &str = "lower";
+pub(super) const LOWER: &str = "lower";
 const LAYER: &str = "layer";
 pub(super) const UPPER: &str = "layer/upper";
 const WORK: &str = "layer/work";
@@ -29,24 +30,26 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Mounts everything; the caller serves the lower files from here on.
-    pub(super) fn make(connection: &Connection, device: File) -> Outcome<Self> {
+    /// Brings the guest's files in, through the device if there is one, and mounts the overlay.
+    pub(super) fn make(connection: &Connection, device: Option<File>) -> Outcome<Self> {
         for folder in [LOWER, LAYER, ROOT] {
             folder_700(folder)?;
         }
-        let options = format!(
-            "fd={},rootmode=40755,user_id=0,group_id=0,allow_other,default_permissions,max_read={FUSE_READ_BYTES}",
-            device.as_raw_fd()
-        );
-        let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
-        mount(Some("guest"), LOWER, Some("fuse"), flags, Some(options.as_str())).or_failed(FUSE_MOUNT)?;
-        connection
-            .send_with(&FromWarden::Serve, Some(device.as_fd()))
-            .or_failed("answer")?;
-        drop(device);
+        let is_extracted = device.is_none();
+        match device {
+            Some(device) => serve(connection, &device)?,
+            None => {
+                unpack::receive(connection)?;
+                // A mount of its own, as when they are served.
+                mount(Some(LOWER), LOWER, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+                    .or_failed("bind the guest's files")?;
+            }
+        }
         match overlay() {
             Ok(()) => Ok(Self { is_in_memory: false }),
-            Err(errno) if [Errno::EINVAL, Errno::EOPNOTSUPP].contains(&errno) => Self::in_memory(connection, errno),
+            Err(errno) if [Errno::EINVAL, Errno::EOPNOTSUPP].contains(&errno) && !is_extracted => {
+                Self::in_memory(connection, errno)
+            }
             Err(errno) => Err(Failure::new(OVERLAY, errno as i32)),
         }
     }
@@ -79,6 +82,18 @@ impl Layers {
             let _ = fs::remove_dir_all(folder);
         }
     }
+}
+
+/// Mounts what the caller serves from here on.
+fn serve(connection: &Connection, device: &File) -> Outcome<()> {
+    let options = format!(
+        "fd={},rootmode=40755,user_id=0,group_id=0,allow_other,default_permissions,max_read={FUSE_READ_BYTES}",
+        device.as_raw_fd()
+    );
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
+    mount(Some("guest"), LOWER, Some("fuse"), flags, Some(options.as_str())).or_failed(FUSE_MOUNT)?;
+    let sent = connection.send_with(&FromWarden::Serve, Some(device.as_fd()));
+    sent.or_failed("answer")
 }
 
 /// How much room is left for what the program writes.

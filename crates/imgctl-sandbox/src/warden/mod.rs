@@ -9,8 +9,9 @@ mod init;
 mod layers;
 mod namespaces;
 mod program;
+mod unpack;
 
-pub(crate) use failure::hint_for;
+pub(crate) use failure::{hint_for, is_about_fuse};
 
 use crate::connection::Connection;
 use crate::wire::{Failure, FromWarden, Spec, ToWarden, VERSION, WireEnd};
@@ -53,6 +54,15 @@ fn fork_alone() -> nix::Result<ForkResult> {
     unsafe { fork() }
 }
 
+/// Ends a child of a fork.
+#[expect(
+    clippy::exit,
+    reason = "what the parent has yet to do must not be done twice, so a child never returns"
+)]
+fn leave(status: i32) -> ! {
+    std::process::exit(status)
+}
+
 fn outer() -> nix::Result<()> {
     // A key press in the caller's terminal is the caller's business: it tells the warden what to do.
     let _ = setsid();
@@ -60,7 +70,7 @@ fn outer() -> nix::Result<()> {
     match fork_alone()? {
         ForkResult::Child => {
             let ended = inner();
-            std::process::exit(i32::from(ended.is_err()));
+            leave(i32::from(ended.is_err()));
         }
         ForkResult::Parent { child } => {
             release_streams()?;

@@ -11,19 +11,21 @@ use nix::unistd::{Gid, Uid, getpid, setgroups, setresgid, setresuid};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
 
-/// Goes into new namespaces as their root. Returns the FUSE device, opened there.
-pub(super) fn enter(connection: &Connection, spec: &Spec) -> Outcome<File> {
+/// Goes into new namespaces as their root. Returns the FUSE device, opened there, if it is needed.
+pub(super) fn enter(connection: &Connection, spec: &Spec) -> Outcome<Option<File>> {
     // A new user namespace takes over the limit: it then holds for all its users together.
     let (_, most) = getrlimit(Resource::RLIMIT_NPROC).or_failed("limit processes")?;
     let most = most.min(spec.most_processes);
     setrlimit(Resource::RLIMIT_NPROC, most, most).or_failed("limit processes")?;
     unshare(CloneFlags::CLONE_NEWUSER).or_failed(USER_NAMESPACE)?;
     // Before the user changes: it may be root alone who may open it. The mount must be of the same namespace.
-    let device = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .open("/dev/fuse")
-        .or_failed(FUSE_DEVICE)?;
+    let device = match spec.is_extracted {
+        true => None,
+        false => {
+            let device = OpenOptions::new().read(true).write(true).open("/dev/fuse");
+            Some(device.or_failed(FUSE_DEVICE)?)
+        }
+    };
     let wants = FromWarden::WantsMaps(getpid().as_raw());
     connection.send(&wants).or_failed("answer")?;
     let Some((ToWarden::Mapped, _)) = connection.receive().or_failed("wait for user numbers")? else {

@@ -1,6 +1,6 @@
 //! A small guest in memory, and runs in it.
 
-use imgctl_sandbox::{Change, Command, Control, End, Error, Launcher, Request, Stream, run};
+use imgctl_sandbox::{Change, Command, Control, End, Error, Files, Launcher, Request, Stream, run};
 use imgctl_vfs::{FileKind, GuestPath, ModelFs, NewNode, NodeId, Timestamp, Tree, WriteFs};
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -179,20 +179,37 @@ pub(crate) fn try_run(tree: Arc<Tree>, request: &Request) -> Result<Outcome, Err
     })
 }
 
-/// Runs a line of shell that must succeed.
+/// Runs a line of shell that must succeed, with the files served and with them extracted: both do the same.
 pub(crate) fn shell(line: &str) -> Outcome {
-    // The count of those who hold the tree includes the one here.
     let tree = tree();
-    let held = Arc::clone(&tree);
-    let outcome = try_run(tree, &request(line));
-    drop(held);
-    let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
-    assert!(
-        outcome.end.is_success(),
-        "{:?}\n{}{}",
-        outcome.end,
-        outcome.output,
-        outcome.errors
-    );
-    outcome
+    let run = |files| {
+        let mut request = request(line);
+        request.files = files;
+        let outcome = try_run(Arc::clone(&tree), &request);
+        let outcome = outcome.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)));
+        let Outcome {
+            end, output, errors, ..
+        } = &outcome;
+        assert!(end.is_success(), "{files:?} {end:?}\n{output}{errors}");
+        outcome
+    };
+    let (served, extracted) = (run(Files::Served), run(Files::Extracted));
+    assert_eq!(served.paths(), extracted.paths());
+    assert_eq!(served.contents, extracted.contents);
+    for (one, other) in served.changes.iter().zip(&extracted.changes) {
+        let facts = |change: &Change| {
+            let node = change.node.as_ref()?;
+            Some((
+                node.kind,
+                node.mode,
+                node.uid,
+                node.gid,
+                node.xattrs.clone(),
+                node.is_opaque,
+                node.origin,
+            ))
+        };
+        assert_eq!(facts(one), facts(other), "{}", one.path);
+    }
+    served
 }

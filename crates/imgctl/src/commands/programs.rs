@@ -32,6 +32,8 @@ enum SandboxKind {
     Auto,
     /// Namespaces, the guest's files through FUSE
     Userns,
+    /// Namespaces, the guest's files extracted to the scratch folder first
+    Extract,
     /// Nothing
     None,
 }
@@ -52,6 +54,7 @@ impl ProgramArgs {
             sandbox: match self.sandbox {
                 SandboxKind::Auto => SandboxChoice::Auto,
                 SandboxKind::Userns => SandboxChoice::Userns,
+                SandboxKind::Extract => SandboxChoice::Extract,
                 SandboxKind::None => SandboxChoice::None,
             },
             host_network: has_network,
