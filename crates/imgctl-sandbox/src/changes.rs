@@ -51,6 +51,7 @@ pub struct ChangeSet {
     changes: Vec<Change>,
     /// The warden's numbers of the changes.
     numbers: Vec<u64>,
+    began: Timestamp,
     connection: Connection,
     _run: crate::launch::Run,
 }
@@ -76,9 +77,16 @@ impl ChangeSet {
         Ok(Self {
             changes,
             numbers,
+            began: run.began(),
             connection,
             _run: run,
         })
+    }
+
+    /// A time shortly before the program began: what has a later one was written by it.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.began
     }
 
     /// What changed.

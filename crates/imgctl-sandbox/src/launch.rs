@@ -10,7 +10,7 @@ use crate::warden::MARKER;
 use crate::wire::{Failure, FromWarden, Spec, ToWarden, VERSION, WireEnd, WireEntry};
 use crate::{Error, Result};
 use fuser::{Config, Session, SessionACL};
-use imgctl_vfs::{EscapedBytes, MountIndex, Tree};
+use imgctl_vfs::{EscapedBytes, MountIndex, Timestamp, Tree};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -21,7 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tempfile::TempDir;
 
 /// Between two looks at whether the caller wants the run to end.
@@ -32,6 +32,9 @@ const HELLO: Duration = Duration::from_secs(20);
 
 /// The warden has this time to clean up.
 const FAREWELL: Duration = Duration::from_secs(60);
+
+/// A file may be stamped this much earlier than it was written.
+const CLOCK_LAG: Duration = Duration::from_millis(50);
 
 /// Changed paths that a run may have.
 const MAX_ENTRIES: usize = 4_000_000;
@@ -68,7 +71,20 @@ pub struct Finished {
 #[derive(Debug)]
 pub(crate) struct Run {
     child: Child,
+    began: SystemTime,
     _folder: TempDir,
+}
+
+impl Run {
+    /// Shortly before anything was written: filesystems stamp with a clock that lags behind by some milliseconds.
+    pub(crate) fn began(&self) -> Timestamp {
+        let since = self.began.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = since.saturating_sub(CLOCK_LAG);
+        Timestamp {
+            seconds: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+            nanoseconds: since.subsec_nanos(),
+        }
+    }
 }
 
 impl Drop for Run {
@@ -207,6 +223,7 @@ fn start(
     std::os::unix::fs::chown(folder.path(), Some(uid), Some(gid))
         .map_err(|source| setup(&format!("give {} to the guest's root", folder.path().display()), source))?;
     let (ours, theirs) = UnixStream::pair().map_err(|source| setup("make a socket", source))?;
+    let began = SystemTime::now();
     let child = Command::new(&request.launcher.program)
         // Programs see it as the name of their first process.
         .arg0("imgctl")
@@ -219,7 +236,11 @@ fn start(
         .stderr(Stdio::from(errors))
         .spawn()
         .map_err(|source| setup(&format!("start {}", request.launcher.program.display()), source))?;
-    let run = Run { child, _folder: folder };
+    let run = Run {
+        child,
+        began,
+        _folder: folder,
+    };
     let connection = Connection::new(ours);
     let spec = spec(request, is_extracted);
     connection

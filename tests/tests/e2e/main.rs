@@ -11,6 +11,8 @@ mod formats;
 mod golden;
 mod guest_disk;
 mod hostile_paths;
+mod in_place;
+mod interrupted;
 mod journey;
 mod judges;
 mod kernel;

@@ -20,9 +20,6 @@ const ALLOWED: [&[u8]; 3] = [
     b"/var/log/alternatives.log",
 ];
 
-/// A time when neither side changed anything yet.
-const EPOCH: i64 = 1_795_200_000;
-
 const ROOT: u32 = 1;
 
 /// Mounts the partition named by its place on the current folder's `mnt`, and runs the script there. All mounts end with the
@@ -55,15 +52,15 @@ fn equivalence(name: &str) -> Result<()> {
     let script = folder.join("torture.sh");
     fs::write(&script, TORTURE)?;
     let base = fixture::built(name)?;
-    let ours = customize(folder, &base, &script)?;
-    let kernels = by_kernel(folder, &fixture::raw(name)?, &script)?;
+    let (ours, reference) = customize(folder, &base, &script)?;
+    let kernels = by_kernel(folder, &fixture::raw(name)?, &script, reference)?;
     let tree = |raw: &Path| -> Result<Tree> {
         let mount = Mount::new(raw, oracle::partition(raw, ROOT)?, Access::ReadOnly)?;
         Tree::read(mount.path())
     };
     let mut expected = tree(&kernels)?;
     let mut found = tree(&ours)?;
-    let now = (EPOCH, 0);
+    let now = (reference, 0);
     for entry in expected.entries.values_mut().chain(found.entries.values_mut()) {
         // One has the time of day, the other the run's reference time.
         entry.mtime = entry.mtime.min(now);
@@ -80,9 +77,9 @@ fn equivalence(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Our side, as a raw image.
-fn customize(folder: &Path, base: &Path, script: &Path) -> Result<PathBuf> {
-    let arguments: [&OsStr; 10] = [
+/// Our side, as a raw image, and the run's reference time.
+fn customize(folder: &Path, base: &Path, script: &Path) -> Result<(PathBuf, i64)> {
+    let arguments: [&OsStr; 9] = [
         "customize".as_ref(),
         base.as_os_str(),
         "--run".as_ref(),
@@ -91,23 +88,18 @@ fn customize(folder: &Path, base: &Path, script: &Path) -> Result<PathBuf> {
         "ours.qcow2".as_ref(),
         "--compress".as_ref(),
         "none".as_ref(),
-        "--threads".as_ref(),
-        "2".as_ref(),
+        "--json".as_ref(),
     ];
-    let mut command = cli::command(folder)?;
-    let output = command
-        .args(arguments)
-        .env("SOURCE_DATE_EPOCH", EPOCH.to_string())
-        .output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let receipt: serde_json::Value = serde_json::from_str(&cli::run(folder, &arguments)?)?;
+    let reference = receipt["reference_time"].as_i64().context("no reference time")?;
     let raw = folder.join("ours.raw");
     oracle::qemu_convert(&folder.join("ours.qcow2"), &raw, "raw")?;
     oracle::e2fsck(&raw, oracle::partition(&raw, ROOT)?)?;
-    Ok(raw)
+    Ok((raw, reference))
 }
 
 /// The same script, on the kernel's own mount of a copy.
-fn by_kernel(folder: &Path, raw: &Path, script: &Path) -> Result<PathBuf> {
+fn by_kernel(folder: &Path, raw: &Path, script: &Path, reference: i64) -> Result<PathBuf> {
     let copy = folder.join("kernel.raw");
     oracle::run("cp", ["--sparse=always".as_ref(), raw.as_os_str(), copy.as_os_str()])?;
     fs::create_dir(folder.join("mnt"))?;
@@ -120,7 +112,7 @@ fn by_kernel(folder: &Path, raw: &Path, script: &Path) -> Result<PathBuf> {
         .arg(place.offset.to_string())
         .arg(place.len.to_string())
         .arg(script)
-        .arg(EPOCH.to_string())
+        .arg(reference.to_string())
         .current_dir(folder)
         .stdin(Stdio::null())
         .output()?;

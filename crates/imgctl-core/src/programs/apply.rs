@@ -12,6 +12,9 @@ pub(super) trait Source {
     /// The changes, sorted by path, parents first.
     fn changes(&self) -> &[Change];
 
+    /// When the program began.
+    fn began(&self) -> Timestamp;
+
     /// The content of a regular file.
     fn open(&self, index: usize) -> Outcome<Box<dyn Read>>;
 }
@@ -19,6 +22,10 @@ pub(super) trait Source {
 impl Source for ChangeSet {
     fn changes(&self) -> &[Change] {
         ChangeSet::changes(self)
+    }
+
+    fn began(&self) -> Timestamp {
+        ChangeSet::began(self)
     }
 
     fn open(&self, index: usize) -> Outcome<Box<dyn Read>> {
@@ -230,9 +237,12 @@ impl Run<'_> {
         Ok(self.guest.set_link_metadata(path, change)?)
     }
 
-    /// What was changed today was changed at the run's reference time.
+    /// What the program stamped with the clock has the run's reference time, and nothing a later one.
     fn time(&self, modified: Timestamp) -> Timestamp {
-        modified.min(self.guest.now())
+        match modified >= self.source.began() {
+            true => self.guest.now(),
+            false => modified.min(self.guest.now()),
+        }
     }
 }
 

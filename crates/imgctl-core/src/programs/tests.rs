@@ -21,6 +21,10 @@ impl Source for Fixed {
         &self.changes
     }
 
+    fn began(&self) -> Timestamp {
+        Timestamp::from_seconds(1_500_000_000)
+    }
+
     fn open(&self, index: usize) -> Outcome<Box<dyn Read>> {
         Ok(Box::new(Cursor::new(self.contents[&index])))
     }
@@ -169,7 +173,8 @@ fn rights_attributes_and_times_are_taken_over() {
         ..node(FileKind::File)
     };
     let late = Node {
-        modified: Timestamp::from_seconds(i64::MAX),
+        // After the program began, before the run's reference time.
+        modified: Timestamp::from_seconds(1_600_000_000),
         ..node(FileKind::File)
     };
     let changes = Fixed::default()

@@ -2,10 +2,10 @@
 
 use crate::command_error::{CommandError, CommandResult};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use imgctl_core::{ImageFormat, InputOptions};
+use imgctl_core::{Disks, ImageFormat, InputOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The option that says what the disks after it are.
 pub(super) const FORMAT: &str = "format";
@@ -50,16 +50,15 @@ impl DiskArgs {
         }
     }
 
-    /// The only disk, for tools that work on one.
-    pub(super) fn only(&self) -> CommandResult<&Disk> {
-        match self.disks.as_slice() {
-            [disk] => Ok(disk),
-            [] => Err(CommandError::usage("no disk is named").hint("name an image file: -a disk.qcow2")),
-            _ => Err(
-                CommandError::usage("several disks are named, but guests on several disks are not supported")
-                    .hint("name the disk that holds the guest's root"),
-            ),
-        }
+    /// The first one's name, for messages.
+    pub(super) fn first_path(&self) -> &Path {
+        self.disks.first().map_or(Path::new(""), |disk| &disk.path)
+    }
+
+    /// All of them, opened for reading.
+    pub(super) fn open(&self) -> CommandResult<Disks> {
+        let disks = self.disks.iter().map(|disk| (disk.path.clone(), self.input(disk)));
+        Ok(Disks::open(&disks.collect::<Vec<_>>())?)
     }
 
     /// How one of them is opened.
@@ -99,6 +98,14 @@ impl Args for DiskArgs {
             .arg(value("domain").short('d').value_name("NAME").hide(true))
             .arg(value("connect").short('c').value_name("URI").hide(true))
             // What has no meaning without an appliance, or for disks that are not encrypted.
+            .arg(
+                option("blocksize")
+                    .num_args(0..=1)
+                    .require_equals(true)
+                    .value_parser(["512", "4096"])
+                    .action(ArgAction::Append)
+                    .hide(true),
+            )
             .arg(value("key").value_name("SELECTOR").hide(true))
             .arg(flag("keys-from-stdin").hide(true))
             .arg(flag("echo-keys").hide(true))

@@ -4,15 +4,35 @@
 //! differences.
 
 mod cat;
+mod changing;
+mod checksum;
+mod clock;
+mod copy_in;
+mod copy_out;
+mod customize;
+mod df;
 mod disks;
+mod edit;
+mod figures;
+mod filesystems;
+mod get_kernel;
 mod getopt;
+mod inspector;
+mod log;
+mod ls;
+mod messages;
+mod mounts;
+mod sysprep;
+mod tar_out;
 
 use crate::command_error::{CommandError, CommandErrorKind, CommandResult, EXIT_BUG};
 use crate::panics;
 use crate::ui::Ui;
 use clap::{ArgMatches, Command};
 use getopt::Getopt;
-use std::ffi::OsString;
+use imgctl_core::{DiskRecord, VolumeRecord};
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,7 +51,22 @@ pub(crate) struct Tool {
 }
 
 /// All of them, by name.
-pub(crate) const TOOLS: &[Tool] = &[cat::TOOL];
+pub(crate) const TOOLS: &[Tool] = &[
+    cat::TOOL,
+    copy_in::COPY_IN,
+    copy_out::TOOL,
+    customize::TOOL,
+    df::TOOL,
+    edit::TOOL,
+    filesystems::TOOL,
+    get_kernel::TOOL,
+    inspector::TOOL,
+    log::TOOL,
+    ls::TOOL,
+    sysprep::TOOL,
+    copy_in::TAR_IN,
+    tar_out::TOOL,
+];
 
 /// What `--version` tells: the release of guestfs-tools whose options these are, for scripts that compare it.
 const VERSION: &str = concat!("1.56.0 (imgctl ", env!("CARGO_PKG_VERSION"), ")");
@@ -79,6 +114,14 @@ impl Call {
             code
         };
         let command = self.tool.command();
+        if let [only] = self.arguments.as_slice()
+            && let Some(list) = for_completion(&command, only)
+        {
+            return ui
+                .data()
+                .write_all(list.as_bytes())
+                .map_err(|source| tell(CommandError::stdout(source)));
+        }
         let arguments = getopt::resolve(&command, self.tool.getopt, &self.arguments).map_err(tell)?;
         match command.try_get_matches_from(arguments) {
             Ok(matches) => (self.tool.run)(&ui, &matches).map_err(tell),
@@ -127,6 +170,44 @@ impl Tool {
             Getopt::Long => command,
         }
     }
+}
+
+/// The options that there are, as the peers tell them to shells that complete a line.
+fn for_completion(command: &Command, question: &OsStr) -> Option<String> {
+    let options = command.get_arguments();
+    let mut names: Vec<String> = match question.to_str()? {
+        "--short-options" => options
+            .filter_map(|option| Some(format!("-{}", option.get_short()?)))
+            .collect(),
+        "--long-options" => options
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect(),
+        _ => return None,
+    };
+    names.sort();
+    Some(names.into_iter().map(|name| name + "\n").collect())
+}
+
+/// Fails for words that are neither options nor their values.
+fn no_words(words: &[OsString]) -> CommandResult {
+    match words {
+        [] => Ok(()),
+        [word, ..] => Err(CommandError::usage(format!("{} is no option", word.display()))
+            .hint("write --format=raw, not --format raw")),
+    }
+}
+
+/// What the disks hold: disks without a table before partitions, as the peers list them.
+fn by_kind_of_device(disks: &[DiskRecord]) -> impl Iterator<Item = &VolumeRecord> {
+    let volumes = || disks.iter().flat_map(|disk| &disk.volumes);
+    let whole = volumes().filter(|volume| volume.place.partition == 0);
+    whole.chain(volumes().filter(|volume| volume.place.partition != 0))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What is wrong about arguments, in the words of `clap`.

@@ -5,6 +5,8 @@
 mod arguments;
 mod customize;
 mod drop_in;
+mod drop_in_changes;
+mod drop_in_reading;
 mod environment;
 mod help;
 mod images;
