@@ -8,7 +8,9 @@ use crate::interrupt;
 use crate::ui::{Printable, Ui};
 use clap::Args;
 use imgctl_core::steps::flags::Flag;
-use imgctl_core::{CustomizeOptions, Destination, Disks, Event, InputOptions, MountRecord, Receipt, Stage, customize};
+use imgctl_core::{
+    CustomizeOptions, Destination, Disks, Event, InputOptions, MountRecord, ProgramOptions, Receipt, Stage, customize,
+};
 use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write as _};
@@ -20,6 +22,7 @@ use std::time::Instant;
 pub(super) fn change(
     disks: &DiskArgs,
     flags: Vec<Flag>,
+    programs: ProgramOptions,
     is_dry_run: bool,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> CommandResult<Receipt> {
@@ -31,6 +34,7 @@ pub(super) fn change(
         input: input(disks, disk),
         recipe: None,
         flags,
+        programs,
         destination: match is_dry_run {
             true => Destination::DryRun,
             false => Destination::InPlace,
