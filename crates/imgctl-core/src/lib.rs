@@ -5,7 +5,8 @@
 //! [`compare`], [`info`] and [`check`].
 //!
 //! # Invariants
-//! - The base is never written, and a run fails if it changed meanwhile.
+//! - A file is never written after it has its name: the base is replaced as a whole if it is to be changed in place, and
+//!   not touched otherwise. A run fails if it changed meanwhile.
 //! - An output appears whole or not at all.
 //! - Nothing here prints, exits, or reads the environment or a clock for anything but the receipt's stage timings.
 //!
@@ -20,12 +21,14 @@ mod diff;
 mod disk;
 mod error;
 mod event;
+mod extract;
 pub mod guest;
 mod image;
 mod info;
 mod inspect;
 mod options;
 mod pack;
+mod programs;
 mod receipt;
 mod stages;
 pub mod steps;
@@ -39,14 +42,18 @@ pub use compare::{CompareOptions, Comparison, Difference, compare};
 pub use convert::{ConvertRecord, InputRecord, convert};
 pub use customize::customize;
 pub use diff::ContentDiff;
-pub use disk::{OpenedGuest, open_guest};
+pub use disk::{DiskRecord, Disks, OpenedGuest, Place, VolumeRecord, open_guest};
 pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
+pub use extract::{ArchiveOptions, ExtractOptions, Extraction, write_archive};
 pub use image::ImageFormat;
+pub use imgctl_package as packages;
 pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
+pub use imgctl_sandbox::{Command, End, Launcher, Stream, doctor, warden};
 pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
-pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
+pub use options::{ConvertOptions, CustomizeOptions, Destination, InputOptions, OutputOptions};
+pub use programs::{Program, ProgramOptions, RunOptions, SandboxChoice, run_program};
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

@@ -7,15 +7,19 @@ pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod convert;
 pub(crate) mod customize;
+pub(crate) mod doctor;
 pub(crate) mod flags;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
+pub(crate) mod install_links;
 pub(crate) mod ls;
 pub(crate) mod man_pages;
 mod output;
 pub(crate) mod plan;
+pub(crate) mod programs;
 pub(crate) mod recipe;
+pub(crate) mod run;
 pub(crate) mod steps;
 mod summary;
 pub(crate) mod sysprep;
@@ -134,7 +138,7 @@ fn json(value: &impl Serialize) -> CommandResult<String> {
 }
 
 /// A path on the command line that is meant inside the guest.
-fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
+pub(crate) fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
     GuestPath::new(path).map_err(|error| {
         CommandError::usage(error.to_string()).hint("paths inside the guest begin with a slash: /etc/os-release")
     })

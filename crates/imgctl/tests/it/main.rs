@@ -4,6 +4,9 @@
 
 mod arguments;
 mod customize;
+mod drop_in;
+mod drop_in_changes;
+mod drop_in_reading;
 mod environment;
 mod help;
 mod images;
