@@ -114,7 +114,7 @@ pub struct ConvertOptions {
     pub input: InputOptions,
     /// What is written. `thin` is not possible here.
     pub output: OutputOptions,
-    /// Leave out what clean ext4 and FAT filesystems do not use.
+    /// Leave out what clean ext4, XFS and FAT filesystems do not use.
     pub sparsify: bool,
     /// Leave out what swap partitions hold; their headers stay.
     pub drop_swap: bool,

@@ -17,7 +17,7 @@ pub(crate) mod ls;
 pub(crate) mod man_pages;
 mod output;
 pub(crate) mod plan;
-mod programs;
+pub(crate) mod programs;
 pub(crate) mod recipe;
 pub(crate) mod run;
 pub(crate) mod steps;

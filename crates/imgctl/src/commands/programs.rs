@@ -48,8 +48,6 @@ enum NetworkKind {
 
 impl ProgramArgs {
     pub(crate) fn options(&self) -> ProgramOptions {
-        let has_network = self.network == NetworkKind::Host;
-        let variable = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
         ProgramOptions {
             sandbox: match self.sandbox {
                 SandboxKind::Auto => SandboxChoice::Auto,
@@ -57,12 +55,20 @@ impl ProgramArgs {
                 SandboxKind::Extract => SandboxChoice::Extract,
                 SandboxKind::None => SandboxChoice::None,
             },
-            host_network: has_network,
-            environment: match has_network {
-                true => PASSED.iter().filter_map(|name| variable(name)).collect(),
-                false => Vec::new(),
-            },
-            ..ProgramOptions::default()
+            ..with_network(self.network == NetworkKind::Host)
         }
+    }
+}
+
+/// Programs with this machine's network and its proxies, or without any.
+pub(crate) fn with_network(has_network: bool) -> ProgramOptions {
+    let variable = |name: &str| Some((name.to_owned(), std::env::var(name).ok()?));
+    ProgramOptions {
+        host_network: has_network,
+        environment: match has_network {
+            true => PASSED.iter().filter_map(|name| variable(name)).collect(),
+            false => Vec::new(),
+        },
+        ..ProgramOptions::default()
     }
 }
