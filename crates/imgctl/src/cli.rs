@@ -3,8 +3,8 @@
 use crate::command_error::CommandResult;
 use crate::commands::recipe::RecipeCommand;
 use crate::commands::{
-    cat, check, compare, completions, convert, customize, import, info, inspect, ls, man_pages, plan, recipe, steps,
-    sysprep, verify,
+    cat, check, compare, completions, convert, customize, import, info, inspect, install_links, ls, man_pages, plan,
+    recipe, steps, sysprep, verify,
 };
 use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -21,6 +21,10 @@ const STYLES: Styles = Styles::styled()
     .error(AnsiColor::Red.on_default().bold());
 
 const EXIT_CODES: &str = "\
+Drop-in tools:
+  `imgctl virt-cat` is virt-cat of guestfs-tools, and so are virt-customize and others; `imgctl install-links DIR` makes
+  links of their names.
+
 Exit codes:
   0  done                              13  no space on the host
   1  another failure                   20  a step failed
@@ -58,6 +62,7 @@ enum Command {
     #[command(subcommand, arg_required_else_help = true)]
     Recipe(RecipeCommand),
     Completions(completions::CompletionsArgs),
+    InstallLinks(install_links::InstallLinksArgs),
     #[command(hide = true)]
     ManPages(man_pages::ManPagesArgs),
 }
@@ -129,6 +134,7 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Recipe(RecipeCommand::FromCloudConfig(args)) => import::cloud_config(ui, args)?,
         Command::Recipe(RecipeCommand::FromVirtCustomize(args)) => import::virt_customize(ui, args)?,
         Command::Completions(args) => completions::completions(ui, args)?,
+        Command::InstallLinks(args) => install_links::install_links(ui, args)?,
         Command::ManPages(args) => man_pages::man_pages(args)?,
         Command::Recipe(RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
         Command::Recipe(RecipeCommand::Schema(_)) => recipe::schema(ui)?,

@@ -10,6 +10,7 @@ mod host_files;
 mod interrupt;
 mod panics;
 mod ui;
+mod virt;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,6 +18,9 @@ use ui::MessageArgs;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    if let Some(call) = virt::Call::of(&arguments) {
+        return call.run();
+    }
     let (messages, command) = MessageArgs::early(&arguments);
     let ui = messages.ui();
     let command = command.map(str::to_owned);

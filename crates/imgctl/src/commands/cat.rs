@@ -4,6 +4,7 @@ use super::InputArgs;
 use crate::command_error::{CommandError, CommandResult};
 use crate::ui::Ui;
 use clap::Args;
+use imgctl_core::InputOptions;
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath, Tree, TreeNode};
 use std::ffi::OsString;
 use std::io::Write;
@@ -31,19 +32,22 @@ pub(crate) struct CatArgs {
 }
 
 pub(crate) fn cat(ui: &Ui, args: &CatArgs) -> CommandResult {
-    let paths: Vec<GuestPath> = args
-        .paths
+    print_files(ui, &args.image, &args.input.options(), &args.paths)
+}
+
+/// Files of the guest in `image`, one after another; nothing is printed when one of them is missing.
+pub(crate) fn print_files(ui: &Ui, image: &Path, input: &InputOptions, paths: &[OsString]) -> CommandResult {
+    let paths: Vec<GuestPath> = paths
         .iter()
         .map(|path| super::guest_path(path.as_bytes()))
         .collect::<CommandResult<_>>()?;
-    let opened = imgctl_core::open_guest(&args.image, &args.input.options())?;
+    let opened = imgctl_core::open_guest(image, input)?;
     let tree = opened.tree();
-    // Nothing is printed when one of them is missing.
-    let nodes: CommandResult<Vec<TreeNode>> = paths.iter().map(|path| regular_file(tree, path, &args.image)).collect();
+    let nodes: CommandResult<Vec<TreeNode>> = paths.iter().map(|path| regular_file(tree, path, image)).collect();
     let nodes = nodes.map_err(|error| super::explain(ui, &opened, error))?;
     let mut out = ui.data();
     for (path, node) in paths.iter().zip(nodes) {
-        copy(&mut out, tree, node, path, &args.image)?;
+        copy(&mut out, tree, node, path, image)?;
     }
     out.flush().map_err(CommandError::stdout)
 }

@@ -1,6 +1,7 @@
 //! `imgctl man-pages`: writes the manual pages, for `cargo xtask man` and packagers.
 
 use crate::command_error::{CommandError, CommandResult};
+use crate::virt::TOOLS;
 use clap::{Args, Command};
 use clap_mangen::Man;
 use std::fs;
@@ -18,13 +19,18 @@ pub(crate) struct ManPagesArgs {
     date: String,
 }
 
-/// `imgctl.1`, `imgctl-recipe.1`, `imgctl-recipe-check.1`.
+/// `imgctl.1`, `imgctl-recipe.1`, `imgctl-recipe-check.1`, and `imgctl-virt-cat.1`: names without the prefix are the peers'.
 pub(crate) fn man_pages(args: &ManPagesArgs) -> CommandResult {
     let mut root = crate::cli::command().disable_help_subcommand(true);
     root.build();
     let write = || {
         fs::create_dir_all(&args.folder)?;
-        write_pages(&args.folder, root, &args.date)
+        write_pages(&args.folder, root, &args.date)?;
+        TOOLS.iter().try_for_each(|tool| {
+            let mut command = tool.command().display_name(format!("imgctl-{}", tool.name));
+            command.build();
+            write_pages(&args.folder, command, &args.date)
+        })
     };
     write().map_err(|source| CommandError::file("write manual pages to", &args.folder, source))
 }

@@ -11,6 +11,7 @@ pub(crate) mod flags;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod inspect;
+pub(crate) mod install_links;
 pub(crate) mod ls;
 pub(crate) mod man_pages;
 mod output;

@@ -88,6 +88,7 @@ impl MessageArgs {
         Ui {
             log: self.log_format,
             quiet: self.quiet,
+            tool: None,
         }
     }
 }

@@ -32,6 +32,8 @@ const CAUSE: Style = Style::new().bold();
 pub(crate) struct Ui {
     log: LogFormat,
     quiet: bool,
+    /// The drop-in tool whose messages these are.
+    tool: Option<&'static str>,
 }
 
 /// One line of `--log-format json`.
@@ -59,6 +61,14 @@ struct TextRecord {
 }
 
 impl Ui {
+    /// Messages as a drop-in tool tells them: `virt-cat: error: …`.
+    pub(crate) fn of_tool(name: &'static str) -> Self {
+        Self {
+            tool: Some(name),
+            ..MessageArgs::default().ui()
+        }
+    }
+
     /// Standard output, for what the user asked for and nothing else. Must be flushed.
     pub(crate) fn data(&self) -> BufWriter<Stdout> {
         BufWriter::new(io::stdout())
@@ -107,7 +117,7 @@ impl Ui {
     pub(crate) fn warning(&self, text: impl fmt::Display) {
         match self.is_json() {
             true => self.text_event("warning", &text),
-            false => line(format_args!("{WARNING}warning:{WARNING:#} {}", Printable(text))),
+            false => self.line(format_args!("{WARNING}warning:{WARNING:#} {}", Printable(text))),
         }
     }
 
@@ -116,7 +126,7 @@ impl Ui {
         match self.is_json() {
             true => self.text_event("note", &text),
             false if self.quiet => {}
-            false => line(format_args!("{CAUSE}note:{CAUSE:#} {}", Printable(text))),
+            false => self.line(format_args!("{CAUSE}note:{CAUSE:#} {}", Printable(text))),
         }
     }
 
@@ -144,12 +154,19 @@ impl Ui {
             self.event("error", record);
             return;
         }
-        line(format_args!("{ERROR}error:{ERROR:#} {}", Printable(error)));
+        self.line(format_args!("{ERROR}error:{ERROR:#} {}", Printable(error)));
         for cause in causes {
-            line(format_args!("{CAUSE}caused by:{CAUSE:#} {}", Printable(cause)));
+            self.line(format_args!("{CAUSE}caused by:{CAUSE:#} {}", Printable(cause)));
         }
         for hint in hints {
-            line(format_args!("{HINT}hint:{HINT:#} {}", Printable(hint)));
+            self.line(format_args!("{HINT}hint:{HINT:#} {}", Printable(hint)));
+        }
+    }
+
+    fn line(&self, text: fmt::Arguments<'_>) {
+        match self.tool {
+            Some(tool) => line(format_args!("{tool}: {text}")),
+            None => line(text),
         }
     }
 

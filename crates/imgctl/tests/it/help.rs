@@ -30,21 +30,23 @@ Rebakes golden disk images: no VM, no root, no kernel drivers
 Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
-  customize    Change what is inside an image and write a new one
-  sysprep      Take out of an image what must not travel from one machine to its clones
-  plan         Show what a recipe would change in an image
-  inspect      Show what an image is and holds
-  ls           List files inside an image
-  cat          Print files from inside an image
-  convert      Write the disk of an image as another image
-  compare      Compare what the guests of two images see
-  info         Show an image's format, size, allocation, snapshots and features
-  check        Check the tables and refcounts of a qcow2 image
-  verify       Check an image against a recipe's `expect` and `verify`
-  steps        List every operation: the steps of a recipe, and the options that change a guest
-  recipe       Work with recipes
-  completions  Print the completions of a shell
-  help         Print this message or the help of the given subcommand(s)
+  customize      Change what is inside an image and write a new one
+  sysprep        Take out of an image what must not travel from one machine to its clones
+  plan           Show what a recipe would change in an image
+  inspect        Show what an image is and holds
+  ls             List files inside an image
+  cat            Print files from inside an image
+  convert        Write the disk of an image as another image
+  compare        Compare what the guests of two images see
+  info           Show an image's format, size, allocation, snapshots and features
+  check          Check the tables and refcounts of a qcow2 image
+  verify         Check an image against a recipe's `expect` and `verify`
+  steps          List every operation: the steps of a recipe, and the options that change a guest
+  recipe         Work with recipes
+  completions    Print the completions of a shell
+  install-links  Make links by which the drop-in tools are called: virt-customize, virt-cat and the
+                 others
+  help           Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help
@@ -66,6 +68,11 @@ Messages:
           When to use colour: auto, always or never
           
           [default: auto]
+
+Drop-in tools:
+  `imgctl virt-cat` is virt-cat of guestfs-tools, and so are virt-customize and others; `imgctl
+  install-links DIR` makes
+  links of their names.
 
 Exit codes:
   0  done                              13  no space on the host
@@ -93,21 +100,23 @@ Rebakes golden disk images: no VM, no root, no kernel drivers
 Usage: imgctl [OPTIONS] <COMMAND>
 
 Commands:
-  customize    Change what is inside an image and write a new one
-  sysprep      Take out of an image what must not travel from one machine to its clones
-  plan         Show what a recipe would change in an image
-  inspect      Show what an image is and holds
-  ls           List files inside an image
-  cat          Print files from inside an image
-  convert      Write the disk of an image as another image
-  compare      Compare what the guests of two images see
-  info         Show an image's format, size, allocation, snapshots and features
-  check        Check the tables and refcounts of a qcow2 image
-  verify       Check an image against a recipe's `expect` and `verify`
-  steps        List every operation: the steps of a recipe, and the options that change a guest
-  recipe       Work with recipes
-  completions  Print the completions of a shell
-  help         Print this message or the help of the given subcommand(s)
+  customize      Change what is inside an image and write a new one
+  sysprep        Take out of an image what must not travel from one machine to its clones
+  plan           Show what a recipe would change in an image
+  inspect        Show what an image is and holds
+  ls             List files inside an image
+  cat            Print files from inside an image
+  convert        Write the disk of an image as another image
+  compare        Compare what the guests of two images see
+  info           Show an image's format, size, allocation, snapshots and features
+  check          Check the tables and refcounts of a qcow2 image
+  verify         Check an image against a recipe's `expect` and `verify`
+  steps          List every operation: the steps of a recipe, and the options that change a guest
+  recipe         Work with recipes
+  completions    Print the completions of a shell
+  install-links  Make links by which the drop-in tools are called: virt-customize, virt-cat and the
+                 others
+  help           Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help     Print help (see more with '--help')

@@ -4,6 +4,7 @@
 
 mod arguments;
 mod customize;
+mod drop_in;
 mod environment;
 mod help;
 mod images;

@@ -61,6 +61,16 @@ fn commands(environment: &TestEnvironment, parent: &str) -> Vec<String> {
     found
 }
 
+/// The names of the drop-in tools.
+fn drop_in_tools(environment: &TestEnvironment) -> Vec<String> {
+    fs::create_dir(environment.path("bin")).unwrap();
+    environment.imgctl("install-links bin").assert().success();
+    let links = fs::read_dir(environment.path("bin")).unwrap();
+    links
+        .map(|link| link.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
 #[test]
 fn every_command_has_a_manual_page_that_groff_and_mandoc_read() {
     let environment = TestEnvironment::new();
@@ -70,6 +80,11 @@ fn every_command_has_a_manual_page_that_groff_and_mandoc_read() {
         commands(&environment, "")
             .iter()
             .map(|name| format!("imgctl-{}.1", name.replace(' ', "-"))),
+    );
+    pages.extend(
+        drop_in_tools(&environment)
+            .iter()
+            .map(|name| format!("imgctl-{name}.1")),
     );
     pages.sort();
     let mut written: Vec<String> = fs::read_dir(environment.path("man"))
