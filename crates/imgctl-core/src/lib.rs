@@ -31,6 +31,7 @@ mod stages;
 pub mod steps;
 #[cfg(test)]
 mod testing;
+mod unified;
 mod unsupported;
 mod verify;
 
@@ -50,3 +51,4 @@ pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions}
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };
+pub use unified::unified_diff;
