@@ -34,6 +34,7 @@ mod file;
 mod memory;
 mod overlay;
 mod slice;
+mod transfer;
 
 pub use device::{BlockDevice, BlockRead};
 pub use error::{Error, Result};
@@ -43,3 +44,4 @@ pub use file::FileDevice;
 pub use memory::MemoryDevice;
 pub use overlay::{DirtyRange, Overlay, PAGE_BYTES};
 pub use slice::Slice;
+pub use transfer::{clear, copy_data, share_file};

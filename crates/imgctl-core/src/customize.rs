@@ -5,24 +5,25 @@ use crate::event::OnEvent;
 use crate::guest::{Change, Guest, Notice, facts, plan_for};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
-use crate::pack::{PackSource, PendingOutput, Target, free_ranges, wipe};
-use crate::receipt::{BaseRecord, GuestRecord, StepRecord, VerifierRecord};
+use crate::pack::{PackSource, PendingOutput, Replacement, Target, free_ranges, wipe};
+use crate::receipt::{BaseRecord, GuestRecord, OutputRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
 use crate::steps::flags::{PlannedFlag, planned};
 use crate::{
-    CheckRecord, CustomizeOptions, Error, ErrorKind, Event, Receipt, Result, Stage, checks, diff, steps, unsupported,
-    verify,
+    CheckRecord, CustomizeOptions, Destination, Error, ErrorKind, Event, Receipt, Result, Stage, checks, diff, steps,
+    unsupported, verify,
 };
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_recipe::{Plan, Recipe};
 use imgctl_vfs::{Timestamp, Tree};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Changes kept in memory before they spill to the scratch file.
 const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
 
-/// Changes the guest in the base image as the recipe says, and writes the result as a new image.
+/// Changes the guest in the base image as the recipe says, and writes the result as a new image, or in the base's place.
 ///
 /// On any failure there is no output and nothing else has changed.
 pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) -> Result<Receipt> {
@@ -31,12 +32,15 @@ pub fn customize(options: &CustomizeOptions, on_event: &(dyn Fn(Event) + Sync)) 
     }
     let mut run = Run::new(options, on_event);
     run.stages.begin(Stage::Open)?;
-    let base = BaseImage::open(&options.base, &options.input)?;
-    let output = options
-        .output
-        .as_ref()
-        .map(|output| PendingOutput::create(output, &base, Target::File))
-        .transpose()?;
+    let base = match options.destination {
+        Destination::InPlace => BaseImage::open_in_place(&options.base, &options.input)?,
+        Destination::DryRun | Destination::File(_) => BaseImage::open(&options.base, &options.input)?,
+    };
+    let output = match &options.destination {
+        Destination::DryRun => Pending::Nothing,
+        Destination::File(output) => Pending::File(PendingOutput::create(output, &base, Target::File)?),
+        Destination::InPlace => Pending::InPlace(Replacement::create(&base)?),
+    };
     let abandon = AtomicBool::new(false);
     let is_over = || abandon.load(Ordering::Relaxed) || options.cancel.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
@@ -67,6 +71,13 @@ struct Run<'a> {
     options: &'a CustomizeOptions,
     on_event: OnEvent<'a>,
     stages: Stages<'a>,
+}
+
+/// What will be written, with its place taken.
+enum Pending<'a> {
+    Nothing,
+    File(PendingOutput<'a>),
+    InPlace(Replacement<'a>),
 }
 
 /// The changed disk, committed and verified, before it is packed.
@@ -130,7 +141,7 @@ impl<'a> Run<'a> {
         let mut changes = log
             .finish(&tree)
             .map_err(|source| Error::new(ErrorKind::Verify, "the changes cannot be read back").with_source(source))?;
-        if self.options.output.is_none() {
+        if matches!(self.options.destination, Destination::DryRun) {
             let before = Disk::open(Overlay::new(base.disk.device()), &base.path)?;
             diff::add_diffs(&mut changes, &Assembly::reopen(&before, &mounts)?, &tree)?;
         }
@@ -217,50 +228,32 @@ impl<'a> Run<'a> {
         base: &BaseImage,
         baked: Baked,
         base_digest: impl FnOnce() -> Result<Option<FileDigests>>,
-        output: Option<PendingOutput<'_>>,
+        output: Pending<'_>,
     ) -> Result<Receipt> {
-        let packed = match output {
-            None => None,
-            Some(output) => {
-                self.stages.begin(Stage::Pack)?;
-                let free = free_ranges(&baked.tree, &baked.mounts)?;
-                if self.options.wipe_free {
-                    wipe(&baked.disk.overlay, &free)?;
-                }
-                let source = PackSource {
-                    base,
-                    overlay: &baked.disk.overlay,
-                    free: &free,
-                    threads: self.options.threads,
-                    cancel: &self.options.cancel,
-                    on_event: self.on_event,
-                };
-                let packed = output.pack(&source)?;
-                for warning in packed.warnings() {
-                    self.stages.warn(warning);
-                }
-                Some(packed)
+        let is_dry_run = matches!(output, Pending::Nothing);
+        let (output, base_digest) = match output {
+            Pending::Nothing => {
+                let digest = base_digest()?;
+                base.check_unchanged()?;
+                (None, digest)
+            }
+            Pending::File(pending) => {
+                let (output, digest) = self.write(pending, base, &baked, base_digest)?;
+                (Some(output), digest)
+            }
+            Pending::InPlace(replacement) => {
+                let digest = base_digest()?;
+                (self.replace(replacement, base, &baked)?, digest)
             }
         };
-        let base_digest = base_digest()?;
-        base.check_unchanged()?;
-        let output = match packed {
-            None => None,
-            Some(packed) => {
-                self.stages.begin(Stage::Digest)?;
-                let digested = packed.digest(&self.options.cancel, self.on_event)?;
-                self.stages.begin(Stage::Publish)?;
-                Some(digested.publish()?)
-            }
-        };
-        if output.is_some() {
+        if !is_dry_run {
             let notices = baked.notices.into_iter().map(Event::Notice);
             notices.for_each(self.on_event);
         }
         let (warnings, stages) = self.stages.finish();
         Ok(Receipt {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
-            dry_run: output.is_none(),
+            dry_run: is_dry_run,
             reference_time: baked.now.seconds,
             base: base_record(base, &baked.disk, base_digest),
             output,
@@ -274,12 +267,71 @@ impl<'a> Run<'a> {
         })
     }
 
+    /// Packs, digests and publishes a new image.
+    fn write(
+        &mut self,
+        pending: PendingOutput<'_>,
+        base: &BaseImage,
+        baked: &Baked,
+        base_digest: impl FnOnce() -> Result<Option<FileDigests>>,
+    ) -> Result<(OutputRecord, Option<FileDigests>)> {
+        self.stages.begin(Stage::Pack)?;
+        let free = free_ranges(&baked.tree, &baked.mounts)?;
+        if self.options.wipe_free {
+            wipe(&baked.disk.overlay, &free)?;
+        }
+        let packed = pending.pack(&self.source(base, baked, &free))?;
+        for warning in packed.warnings() {
+            self.stages.warn(warning);
+        }
+        let base_digest = base_digest()?;
+        base.check_unchanged()?;
+        self.stages.begin(Stage::Digest)?;
+        let digested = packed.digest(&self.options.cancel, self.on_event)?;
+        self.stages.begin(Stage::Publish)?;
+        Ok((digested.publish()?, base_digest))
+    }
+
+    /// Replaces the base, unless nothing changed in the guest.
+    fn replace(
+        &mut self,
+        replacement: Replacement<'_>,
+        base: &BaseImage,
+        baked: &Baked,
+    ) -> Result<Option<OutputRecord>> {
+        if baked.changes.is_empty() && !self.options.wipe_free {
+            base.check_unchanged()?;
+            return Ok(None);
+        }
+        self.stages.begin(Stage::Pack)?;
+        // What was free before stays as it is: only what is asked for changes.
+        let free = match self.options.wipe_free {
+            true => free_ranges(&baked.tree, &baked.mounts)?,
+            false => Vec::new(),
+        };
+        let successor = replacement.pack(&self.source(base, baked, &free))?;
+        base.check_unchanged()?;
+        self.stages.begin(Stage::Publish)?;
+        successor.publish().map(Some)
+    }
+
+    fn source<'b>(&'b self, base: &'b BaseImage, baked: &'b Baked, free: &'b [Range<u64>]) -> PackSource<'b> {
+        PackSource {
+            base,
+            overlay: &baked.disk.overlay,
+            free,
+            threads: self.options.threads,
+            cancel: &self.options.cancel,
+            on_event: self.on_event,
+        }
+    }
+
     /// Beside the output, where space is needed anyway.
     fn scratch_folder(&self) -> PathBuf {
         let beside = self
             .options
-            .output
-            .as_ref()
+            .destination
+            .file()
             .map_or(&self.options.base, |output| &output.path);
         self.options
             .scratch

@@ -5,7 +5,8 @@
 //! [`compare`], [`info`] and [`check`].
 //!
 //! # Invariants
-//! - The base is never written, and a run fails if it changed meanwhile.
+//! - A file is never written after it has its name: the base is replaced as a whole if it is to be changed in place, and
+//!   not touched otherwise. A run fails if it changed meanwhile.
 //! - An output appears whole or not at all.
 //! - Nothing here prints, exits, or reads the environment or a clock for anything but the receipt's stage timings.
 //!
@@ -47,7 +48,7 @@ pub use image::ImageFormat;
 pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
 pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
-pub use options::{ConvertOptions, CustomizeOptions, InputOptions, OutputOptions};
+pub use options::{ConvertOptions, CustomizeOptions, Destination, InputOptions, OutputOptions};
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

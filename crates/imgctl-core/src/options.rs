@@ -22,6 +22,33 @@ pub struct InputOptions {
     pub allow_backing: Vec<PathBuf>,
     /// The format of backing files for images that do not name it. It is never guessed.
     pub backing_format: Option<ImageFormat>,
+    /// Follow the image's own backing chain without `allow_backing`, as its virtual machine does: regular files whose
+    /// formats the images state, but no data files. Only for what stays in the image; a copy could carry any file away.
+    pub own_chain: bool,
+}
+
+/// What becomes of the changes.
+#[derive(Clone, Debug)]
+pub enum Destination {
+    /// They are shown, and nothing is written.
+    DryRun,
+    /// A new image is written.
+    File(OutputOptions),
+    /// The image itself is replaced, atomically, by one of its own kind: format, cluster size, backing file, compressed
+    /// and plain clusters stay what they are, and so do owner, mode, ACL, label and a symbolic link that names it. If
+    /// nothing changed in the guest, it is not replaced. `own_chain` is understood, and `force_share` does nothing.
+    InPlace,
+}
+
+impl Destination {
+    /// The new image, if one is written.
+    #[must_use]
+    pub fn file(&self) -> Option<&OutputOptions> {
+        match self {
+            Self::File(output) => Some(output),
+            Self::DryRun | Self::InPlace => None,
+        }
+    }
 }
 
 /// Where and how an image is written.
@@ -58,8 +85,8 @@ pub struct CustomizeOptions {
     pub recipe: Option<Recipe>,
     /// Options of the command line that change the guest: after the recipe's sections, before its `reset`.
     pub flags: Vec<Flag>,
-    /// What is written; `None` is a dry run.
-    pub output: Option<OutputOptions>,
+    /// What becomes of the changes.
+    pub destination: Destination,
     /// Digest the base, for the receipt: all of it is read once, beside the other work.
     pub digest_base: bool,
     /// Make every free block of the guest's filesystems zero, not only those freed by this run.

@@ -13,13 +13,13 @@ use std::collections::BTreeSet;
 pub struct Receipt {
     /// The version of imgctl that wrote it.
     pub imgctl: String,
-    /// Whether packing was left out.
+    /// Whether nothing was to be written.
     pub dry_run: bool,
     /// The run's reference time, in seconds since 1970.
     pub reference_time: i64,
     /// The image it began with.
     pub base: BaseRecord,
-    /// The image it wrote; `None` for a dry run.
+    /// The image it wrote; `None` for a dry run, and when nothing changed in an image that was to be changed in place.
     pub output: Option<OutputRecord>,
     /// What was found inside.
     pub guest: GuestRecord,
@@ -69,8 +69,9 @@ pub struct OutputRecord {
     pub file_bytes: u64,
     /// The disk's length in bytes.
     pub virtual_bytes: u64,
-    /// SHA-256 of the file, lower-case hex.
-    pub sha256: String,
+    /// SHA-256 of the file, lower-case hex. Left out of an image that was changed in place: it would have to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// SHA-512 of the file, where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
@@ -84,7 +85,7 @@ pub struct OutputRecord {
 /// How an output's clusters came about.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct ClusterRecord {
-    /// Compressed clusters of the base, copied as they are.
+    /// Clusters of the base that were copied as they are: compressed ones, and in place also plain ones.
     pub copied: u64,
     /// Compressed anew.
     pub compressed: u64,

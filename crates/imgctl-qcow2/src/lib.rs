@@ -1,7 +1,8 @@
 //! A reader and a compressed writer for qcow2 disk images.
 //!
 //! [`Qcow2Image`] reads the guest's disk as an [`imgctl_block::BlockRead`] and shows where each cluster is stored.
-//! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file. [`check`] tells whether an image holds
+//! [`rewrite`] packs a disk into a new image, [`write_raw`] into a sparse file; both also copy an image but for what
+//! changed ([`Untouched::AsTheyAre`], [`patch_raw`]). [`check`] tells whether an image holds
 //! together, [`allocation`] and [`snapshots`] what it holds.
 //!
 //! ```
@@ -30,7 +31,7 @@
 //!
 //! A cluster that begins past the file's end is refused, where qemu reads zeros: that is what an incomplete download looks
 //! like. A stream that is copied is not decoded again; a damaged base entry can cut its neighbour's stream, so a base in
-//! doubt is to be checked first, or rewritten without passthrough.
+//! doubt is to be checked first, or rewritten with [`Untouched::Anew`].
 //!
 //! Deliberately absent: writing in place, internal snapshots other than being listed, repairs, and encryption.
 
@@ -55,7 +56,8 @@ pub use error::{Error, Result};
 pub use format::tables::Cluster;
 pub use reader::{ExternalFiles, Qcow2Image};
 pub use rewrite::{
-    Compat, Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, rewrite, write_raw,
+    Compat, Compression, RawOptions, RawStats, RewriteOptions, RewriteStats, Source, Untouched, patch_raw, rewrite,
+    write_raw,
 };
 pub use snapshots::{Snapshot, snapshots};
 pub use summary::{BackingFile, Summary};

@@ -4,7 +4,7 @@ use crate::cache::Cache;
 use crate::codec::Decoder;
 use crate::format::address::Geometry;
 use crate::format::bytes::u64_table;
-use crate::format::header::Header;
+use crate::format::header::{COMPATIBLE_LAZY_REFCOUNTS, Header};
 use crate::format::tables::{Cluster, EntryRules};
 use crate::{Codec, Error, Result, Summary};
 use imgctl_block::{BlockRead, Extent, ExtentKind};
@@ -159,6 +159,17 @@ impl Qcow2Image {
         }))
     }
 
+    /// Where a plain cluster begins in the file.
+    pub(crate) fn plain_place(&self, index: u64) -> Result<u64> {
+        match self.cluster(index)? {
+            Cluster::Plain { host_offset } if host_offset < self.file.len_bytes() => Ok(host_offset),
+            Cluster::Plain { .. } => Err(self.truncated(index)),
+            _ => Err(Error::SourceChanged {
+                guest_offset: index * self.cluster_bytes(),
+            }),
+        }
+    }
+
     /// Calls `visit` with the guest cluster and the first word of every L2 entry that is not empty, in order.
     pub(crate) fn for_each_entry(&self, mut visit: impl FnMut(u64, u64)) -> Result<()> {
         let geometry = self.geometry();
@@ -183,6 +194,11 @@ impl Qcow2Image {
         let length = (count * 8).min(room as usize);
         let bytes = self.file.read_vec(self.header.refcount_table_offset, length)?;
         Ok(u64_table(&bytes))
+    }
+
+    /// Whether the image lets refcounts be written late.
+    pub(crate) fn has_lazy_refcounts(&self) -> bool {
+        self.header.compatible & COMPATIBLE_LAZY_REFCOUNTS != 0
     }
 
     pub(crate) fn geometry(&self) -> Geometry {

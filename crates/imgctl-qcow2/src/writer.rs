@@ -2,7 +2,7 @@
 
 use crate::format::address::{Geometry, SECTOR_BYTES};
 use crate::format::extensions::Extensions;
-use crate::format::header::{Header, INCOMPATIBLE_COMPRESSION};
+use crate::format::header::{COMPATIBLE_LAZY_REFCOUNTS, Header, INCOMPATIBLE_COMPRESSION};
 use crate::format::{refcount, tables};
 use crate::{BackingFile, Codec, Error, Result};
 use std::fs::File;
@@ -21,6 +21,7 @@ pub(crate) struct Form {
     pub(crate) codec: Codec,
     /// 2 or 3.
     pub(crate) version: u32,
+    pub(crate) lazy_refcounts: bool,
     pub(crate) backing: Option<BackingFile>,
 }
 
@@ -40,6 +41,8 @@ pub(crate) enum Payload<'a> {
     Zero,
     /// A whole cluster as it is.
     Plain(&'a [u8]),
+    /// The same, but the caller writes its bytes to the place that it is told.
+    PlainLater,
     /// A compressed stream, shorter than a cluster.
     Stream(&'a [u8]),
 }
@@ -177,6 +180,12 @@ impl<'a> ImageWriter<'a> {
                 let host_offset = self.end;
                 self.end += self.cluster_bytes();
                 self.put(host_offset, bytes)?;
+                (tables::encode_plain(host_offset), host_offset)
+            }
+            Payload::PlainLater => {
+                let host_offset = self.end;
+                self.end += self.cluster_bytes();
+                self.count(host_offset, self.cluster_bytes());
                 (tables::encode_plain(host_offset), host_offset)
             }
             Payload::Stream(bytes) => {
@@ -353,7 +362,10 @@ fn encode_header(form: &Form, places: &Places) -> Result<Vec<u8>> {
         snapshots: 0,
         snapshots_offset: 0,
         incompatible,
-        compatible: 0,
+        compatible: match form.lazy_refcounts {
+            true => COMPATIBLE_LAZY_REFCOUNTS,
+            false => 0,
+        },
         autoclear: 0,
         refcount_order: refcount::WRITTEN_ORDER,
         codec: form.codec,

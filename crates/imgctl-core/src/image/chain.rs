@@ -2,7 +2,8 @@
 //!
 //! What an image names is resolved the way QEMU does (from the folder of the image that names it), but to a handle that
 //! can do nothing (`O_PATH`); only when that handle's real place lies within an allowed folder, and is a file or a
-//! block device, the file itself is opened, through the handle.
+//! block device, the file itself is opened, through the handle. For an image that is changed in place, its own chain may
+//! be followed without allowed folders, since nothing of it leaves the image: regular files only, and no data files.
 
 use super::identity::Identity;
 use super::{ImageFormat, lock, qcow2_error, unreadable};
@@ -65,7 +66,7 @@ impl<'a> Chain<'a> {
             ));
         }
         self.above.push(identity);
-        let external = match self.roots.is_empty() {
+        let external = match self.roots.is_empty() && !self.options.own_chain {
             true => ExternalFiles::default(),
             false => self.external(&*file, path)?,
         };
@@ -76,6 +77,8 @@ impl<'a> Chain<'a> {
     fn external(&mut self, file: &dyn BlockRead, path: &Path) -> Result<ExternalFiles> {
         let summary = Summary::read(file).map_err(|source| qcow2_error(path, source))?;
         let data = match &summary.data_file {
+            // Refused by its name, by whoever opens the image.
+            _ if self.is_own() => None,
             None => None,
             Some(name) => {
                 let (file, _) = self.open_named("data file", name, path)?;
@@ -87,6 +90,11 @@ impl<'a> Chain<'a> {
             Some(backing) => Some(self.backing(backing, path)?),
         };
         Ok(ExternalFiles { backing, data })
+    }
+
+    /// Whether the chain is followed as the image has it, not by what the caller allows.
+    fn is_own(&self) -> bool {
+        self.roots.is_empty() && self.options.own_chain
     }
 
     fn backing(&mut self, backing: &BackingFile, overlay: &Path) -> Result<Arc<dyn BlockRead>> {
@@ -153,7 +161,7 @@ impl<'a> Chain<'a> {
             .map_err(|errno| refused("it cannot be found".to_owned()).with_source(std::io::Error::from(errno)))?;
         let through = format!("/proc/self/fd/{}", handle.as_raw_fd());
         let real = std::fs::read_link(&through).map_err(|source| cannot_open(&path, source))?;
-        if !self.roots.iter().any(|root| real.starts_with(root)) {
+        if !self.is_own() && !self.roots.iter().any(|root| real.starts_with(root)) {
             return Err(
                 refused(format!("{} lies outside of the allowed folders", real.display()))
                     .with_hint("allow its folder with --allow-backing DIR if the image is to be trusted with it"),
@@ -161,7 +169,9 @@ impl<'a> Chain<'a> {
         }
         let stat = rustix::fs::fstat(&handle).map_err(|errno| cannot_open(&path, errno.into()))?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile | FileType::BlockDevice => {}
+            FileType::RegularFile => {}
+            FileType::BlockDevice if !self.is_own() => {}
+            FileType::BlockDevice => return Err(refused("it is a block device".to_owned())),
             _ => return Err(refused("it is neither a regular file nor a block device".to_owned())),
         }
         let file = File::open(&through).map_err(|source| cannot_open(&path, source))?;

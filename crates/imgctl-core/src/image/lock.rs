@@ -22,20 +22,45 @@ const RESIZE: i64 = 3;
 ///
 /// Fails when somebody already writes. On filesystems without such locks nothing is held.
 pub(super) fn hold_shared(file: &File, path: &Path) -> Result<()> {
+    let held = [USED + CONSISTENT_READ, NOT_SHARED + WRITE, NOT_SHARED + RESIZE];
+    let foreign = [USED + WRITE, USED + RESIZE, NOT_SHARED + CONSISTENT_READ];
+    hold(file, path, &held, &foreign, || in_use(path))
+}
+
+/// Uses the image like a virtual machine that writes, and lets nobody else use it, for as long as `file` is open.
+///
+/// Fails when somebody has it open, also if only for reading.
+pub(super) fn hold_exclusive(file: &File, path: &Path) -> Result<()> {
+    const PERMISSIONS: [i64; 3] = [CONSISTENT_READ, WRITE, RESIZE];
+    let held: Vec<i64> = PERMISSIONS
+        .into_iter()
+        .flat_map(|bit| [USED + bit, NOT_SHARED + bit])
+        .collect();
+    hold(file, path, &held, &held, || {
+        Error::new(
+            ErrorKind::Other,
+            format!("the image {} is open in another program", path.display()),
+        )
+        .with_hint("shut the virtual machine down first, or wait for the other program")
+    })
+}
+
+/// Holds shared locks on the bytes `held`, and fails if another program holds one of `foreign`.
+fn hold(file: &File, path: &Path, held: &[i64], foreign: &[i64], in_use: impl Fn() -> Error) -> Result<()> {
     // First take, then look: whoever comes after sees ours.
-    for byte in [USED + CONSISTENT_READ, NOT_SHARED + WRITE, NOT_SHARED + RESIZE] {
+    for &byte in held {
         match fcntl(file, FcntlArg::F_OFD_SETLK(&range(byte, libc::F_RDLCK))) {
             Ok(_) => {}
             Err(Errno::ENOLCK | Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL) => return Ok(()),
-            Err(Errno::EAGAIN | Errno::EACCES) => return Err(in_use(path)),
+            Err(Errno::EAGAIN | Errno::EACCES) => return Err(in_use()),
             Err(errno) => return Err(unknown(path, errno)),
         }
     }
-    for byte in [USED + WRITE, USED + RESIZE, NOT_SHARED + CONSISTENT_READ] {
+    for &byte in foreign {
         let mut probe = range(byte, libc::F_WRLCK);
         fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)).map_err(|errno| unknown(path, errno))?;
         if i32::from(probe.l_type) != libc::F_UNLCK {
-            return Err(in_use(path));
+            return Err(in_use());
         }
     }
     Ok(())
@@ -81,6 +106,16 @@ mod tests {
         assert!(error.to_string().contains("open for writing"), "{error}");
         assert!(error.hint().unwrap().contains("--force-share"));
         drop(writer);
+        let reader = image.reopen().unwrap();
+        hold_shared(&reader, image.path()).unwrap();
+        let error = hold_exclusive(&image.reopen().unwrap(), image.path()).unwrap_err();
+        assert!(error.to_string().contains("open in another program"), "{error}");
+        drop(reader);
+        let alone = image.reopen().unwrap();
+        hold_exclusive(&alone, image.path()).unwrap();
+        hold_exclusive(&image.reopen().unwrap(), image.path()).unwrap_err();
+        hold_shared(&image.reopen().unwrap(), image.path()).unwrap_err();
+        drop(alone);
         hold_shared(&image.reopen().unwrap(), image.path()).unwrap();
     }
 }

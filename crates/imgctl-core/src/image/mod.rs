@@ -1,14 +1,15 @@
-//! The base image: opened read-only, watched, never written.
+//! The base image: opened, watched, never written.
 
 mod chain;
 mod identity;
+mod in_place;
 mod lock;
 
 use crate::{Error, ErrorKind, InputOptions, Result};
 use chain::{Chain, Member};
 use identity::Identity;
 use imgctl_block::{BlockRead, FileDevice};
-use imgctl_qcow2::Qcow2Image;
+use imgctl_qcow2::{Qcow2Image, Summary};
 use std::fmt;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,10 @@ impl BaseImage {
     /// Opens the image at `path` and holds qemu's locks on it, so that no program starts writing meanwhile.
     pub(crate) fn open(path: &Path, options: &InputOptions) -> Result<Self> {
         let (file, identity) = open_file(path, options)?;
+        Self::from_file(path, options, file, identity)
+    }
+
+    fn from_file(path: &Path, options: &InputOptions, file: Arc<FileDevice>, identity: Identity) -> Result<Self> {
         let (format, format_detected) = match options.format {
             Some(format) => (format, false),
             None => (detect(&file, path)?, true),
@@ -73,6 +78,32 @@ impl BaseImage {
             identity,
             members: chain.members,
         })
+    }
+
+    /// Opens the image at `path` to replace it by its changed self. Nobody else may have it open, and what a successor
+    /// could not have is refused by name.
+    pub(crate) fn open_in_place(path: &Path, options: &InputOptions) -> Result<Self> {
+        let options = InputOptions {
+            force_share: false,
+            own_chain: true,
+            ..options.clone()
+        };
+        let file = in_place::open_alone(path)?;
+        let identity = Identity::of(&file, path)?;
+        // Another run may have replaced it between the opening and the locks.
+        identity.check(&file, path)?;
+        let file = Arc::new(FileDevice::new(file).map_err(|source| unreadable(path, source))?);
+        let format = options.format.map_or_else(|| detect(&file, path), Ok)?;
+        if format == ImageFormat::Qcow2 {
+            let summary = Summary::read(&*file).map_err(|source| qcow2_error(path, source))?;
+            in_place::refuse_lossy(&summary, path)?;
+        }
+        Self::from_file(path, &options, file, identity)
+    }
+
+    /// Holds qemu's locks on the file that will have this one's name.
+    pub(crate) fn lock_successor(&self, file: &File) -> Result<()> {
+        lock::hold_exclusive(file, &self.path)
     }
 
     pub(crate) fn format(&self) -> ImageFormat {

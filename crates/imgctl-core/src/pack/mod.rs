@@ -1,11 +1,14 @@
 //! From the overlay to a published image: pack, digest, publish.
 
+mod attributes;
 mod device;
 pub(crate) mod digest;
 mod free;
+mod in_place;
 pub(crate) mod publish;
 
 pub(crate) use free::{free_ranges, merge, wipe};
+pub(crate) use in_place::Replacement;
 
 use crate::event::OnEvent;
 use crate::image::BaseImage;
@@ -13,7 +16,7 @@ use crate::receipt::{ClusterRecord, OutputRecord};
 use crate::{Error, ErrorKind, Event, OutputOptions, Result, Stage};
 use digest::{FileDigests, checksum_line, digest_file};
 use imgctl_block::{BlockRead, FileDevice, Overlay, Slice};
-use imgctl_qcow2::{BackingFile, RawOptions, RewriteOptions, Source, rewrite, write_raw};
+use imgctl_qcow2::{BackingFile, RawOptions, RewriteOptions, Source, Untouched, rewrite, write_raw};
 use imgctl_recipe::{ChecksumKind, Compression, CompressionKind, OutputFormat};
 use publish::{PendingFile, check_free};
 use std::num::NonZeroUsize;
@@ -127,7 +130,10 @@ impl<'a> PendingOutput<'a> {
                     compression: compression(self.options.compression),
                     cluster_bytes: self.options.cluster_bytes.unwrap_or(DEFAULT_CLUSTER_BYTES),
                     compat: self.options.compat,
-                    passthrough: !self.options.recompress,
+                    untouched: match self.options.recompress {
+                        true => Untouched::Anew,
+                        false => Untouched::Streams,
+                    },
                     threads: threads(source.threads),
                     backing: self.backing.clone(),
                     progress: Some(&progress),
@@ -155,24 +161,25 @@ impl<'a> PendingOutput<'a> {
     }
 
     fn cannot_write(&self, source: imgctl_qcow2::Error) -> Error {
-        use imgctl_qcow2::Error as Qcow2Error;
-        let kind = match &source {
-            Qcow2Error::Cancelled if self.is_device() => {
-                let what = format!(
-                    "interrupted; the device {} is half written",
-                    self.options.path.display()
-                );
-                return Error::new(ErrorKind::Cancelled, what);
-            }
-            Qcow2Error::Cancelled => return crate::stages::cancelled(),
-            Qcow2Error::InvalidOption { .. } => ErrorKind::Usage,
-            Qcow2Error::Damaged { .. } | Qcow2Error::BadStream { .. } => ErrorKind::Image,
-            Qcow2Error::Device(imgctl_block::Error::Damaged { .. }) => ErrorKind::Image,
-            _ => ErrorKind::Other,
-        };
-        let what = format!("cannot write the image {}", self.options.path.display());
-        Error::new(kind, what).with_source(source)
+        let path = &self.options.path;
+        if self.is_device() && matches!(source, imgctl_qcow2::Error::Cancelled) {
+            let what = format!("interrupted; the device {} is half written", path.display());
+            return Error::new(ErrorKind::Cancelled, what);
+        }
+        cannot_write(source, path)
     }
+}
+
+fn cannot_write(source: imgctl_qcow2::Error, path: &Path) -> Error {
+    use imgctl_qcow2::Error as Qcow2Error;
+    let kind = match &source {
+        Qcow2Error::Cancelled => return crate::stages::cancelled(),
+        Qcow2Error::InvalidOption { .. } => ErrorKind::Usage,
+        Qcow2Error::Damaged { .. } | Qcow2Error::BadStream { .. } => ErrorKind::Image,
+        Qcow2Error::Device(imgctl_block::Error::Damaged { .. }) => ErrorKind::Image,
+        _ => ErrorKind::Other,
+    };
+    Error::new(kind, format!("cannot write the image {}", path.display())).with_source(source)
 }
 
 fn threads(wanted: Option<NonZeroUsize>) -> usize {
@@ -312,7 +319,7 @@ impl Digested<'_> {
             compression: compression_name(options).to_owned(),
             file_bytes: self.packed.file_bytes,
             virtual_bytes: self.packed.virtual_bytes,
-            sha256: self.digests.sha256,
+            sha256: Some(self.digests.sha256),
             sha512: self.digests.sha512,
             backing_file: output.backing.map(|backing| backing.name),
             clusters: self.packed.clusters,

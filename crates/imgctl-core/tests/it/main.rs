@@ -8,6 +8,7 @@ mod chroot;
 mod first_boot;
 mod guest_units;
 mod identity;
+mod in_place;
 mod logins;
 mod made_guest;
 mod offline;

@@ -2,7 +2,7 @@
 
 use crate::made_guest::judge;
 use crate::recipe::recipe;
-use imgctl_core::{CustomizeOptions, InputOptions, OutputOptions, customize};
+use imgctl_core::{CustomizeOptions, Destination, InputOptions, OutputOptions, customize};
 use imgctl_recipe::OutputFormat;
 use imgctl_testkit::mount::{Access, Mount};
 use imgctl_testkit::{fixture, oracle, root_or_skip};
@@ -15,7 +15,7 @@ fn made(base: PathBuf, sections: &str, output: &Path, format: OutputFormat) {
         input: InputOptions::default(),
         recipe: Some(recipe(sections)),
         flags: Vec::new(),
-        output: Some(OutputOptions {
+        destination: Destination::File(OutputOptions {
             path: output.to_owned(),
             force: false,
             format,

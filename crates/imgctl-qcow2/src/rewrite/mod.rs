@@ -3,25 +3,27 @@
 //! One thread walks the disk in order, hands out work, and places the results in order; that makes the bytes of the
 //! output the same for any number of threads. The others read and compress, and read back what was placed.
 
+mod options;
 mod plan;
 mod raw;
 mod streams;
 mod verify;
 mod worker;
 
-pub use raw::{RawOptions, RawStats, write_raw};
+pub use options::{Compat, Compression, RewriteOptions, Untouched};
+pub use raw::{RawOptions, RawStats, patch_raw, write_raw};
 
 use crate::format::address::Geometry;
 use crate::writer::{self, Form, ImageWriter};
-use crate::{BackingFile, Codec, Error, Qcow2Image, Result};
+use crate::{Codec, Error, Qcow2Image, Result};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use imgctl_block::{BlockRead, DirtyRange};
-use plan::{Action, Plan};
+use options::check_options;
+use plan::{Action, Mode, Plan};
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::File;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use worker::{Kind, Made, Work, Worker};
 
 /// What is packed.
@@ -38,102 +40,14 @@ pub struct Source<'a> {
     pub free: &'a [Range<u64>],
 }
 
-/// How clusters are compressed.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Compression {
-    /// Not at all.
-    None,
-    /// zlib, at a level from 1 to 9.
-    Zlib(u32),
-    /// zstd, at a level from 1 to 19.
-    Zstd(u32),
-}
-
-impl Compression {
-    /// The codec, if there is one.
-    #[must_use]
-    pub fn codec(self) -> Option<Codec> {
-        match self {
-            Self::None => None,
-            Self::Zlib(_) => Some(Codec::Zlib),
-            Self::Zstd(_) => Some(Codec::Zstd),
-        }
-    }
-
-    fn level(self) -> u32 {
-        match self {
-            Self::None => 0,
-            Self::Zlib(level) | Self::Zstd(level) => level,
-        }
-    }
-}
-
-/// Which readers an image is for.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Compat {
-    /// Version 2: qemu before 1.1 too.
-    V2,
-    /// Version 3: qemu 1.1 (2012) and later.
-    #[default]
-    V3,
-}
-
-/// What the image is to be.
-#[derive(Clone)]
-pub struct RewriteOptions<'a> {
-    /// How clusters are compressed.
-    pub compression: Compression,
-    /// The cluster size: a power of two from 512 B to 2 MiB.
-    pub cluster_bytes: u64,
-    /// The version of the format. Version 2 has neither zstd nor overlays with zero clusters.
-    pub compat: Compat,
-    /// How many threads compress; at least 1 does.
-    pub threads: usize,
-    /// Makes an overlay: only dirty clusters are written, the rest stays with this file, which must hold what
-    /// [`Source::content`] holds wherever nothing is dirty.
-    pub backing: Option<BackingFile>,
-    /// Whether untouched compressed clusters of the base are copied as they are, where size and codec agree.
-    pub passthrough: bool,
-    /// Called with the bytes of the guest's disk that are done and those that will be, from one thread.
-    pub progress: Option<&'a (dyn Fn(u64, u64) + Sync)>,
-    /// Stops the work with [`Error::Cancelled`] soon after it becomes true.
-    pub cancel: Option<&'a AtomicBool>,
-}
-
-impl Default for RewriteOptions<'_> {
-    fn default() -> Self {
-        Self {
-            compression: Compression::Zlib(6),
-            cluster_bytes: 64 << 10,
-            compat: Compat::V3,
-            threads: 1,
-            backing: None,
-            passthrough: true,
-            progress: None,
-            cancel: None,
-        }
-    }
-}
-
-impl fmt::Debug for RewriteOptions<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RewriteOptions")
-            .field("compression", &self.compression)
-            .field("cluster_bytes", &self.cluster_bytes)
-            .field("compat", &self.compat)
-            .field("threads", &self.threads)
-            .field("backing", &self.backing)
-            .field("passthrough", &self.passthrough)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What became of the clusters.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct RewriteStats {
     /// Clusters whose stream was copied from the base.
     pub copied: u64,
+    /// Plain clusters of the base that stayed as they were.
+    pub kept: u64,
     /// Clusters compressed anew.
     pub compressed: u64,
     /// Clusters stored as they are, because that is smaller or was asked for.
@@ -157,6 +71,7 @@ impl RewriteStats {
             match payload.kind {
                 Kind::Zero => self.zero += 1,
                 Kind::Plain => self.plain += 1,
+                Kind::Kept { .. } => self.kept += 1,
                 Kind::Encoded(_) => {
                     self.compressed += 1;
                     self.compressed_bytes += bytes;
@@ -176,36 +91,27 @@ impl RewriteStats {
 /// ranges do, whatever the source calls a hole. Before this returns, the image's tables
 /// and every cluster that was not copied have been read back and compared. The file is neither synced nor renamed.
 pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -> Result<RewriteStats> {
-    let geometry = check_options(options)?;
+    let geometry = check_options(source, options)?;
     let codec = options.compression.codec();
-    let thin = options.backing.is_some();
+    let mode = Mode::of(options);
     let source = Source {
-        base: source.base.filter(|_| options.passthrough && !thin),
+        base: options.untouched.base(source.base, mode == Mode::Thin),
         ..*source
     };
-    let plan = || Plan::new(&source, geometry, codec, thin);
+    let plan = || Plan::new(&source, geometry, codec, mode);
     let mut reserve = plan().reserve()?;
     let total = reserve.clusters * geometry.cluster_bytes();
-    if source.base.is_none() && !thin {
+    if source.base.is_none() && mode == Mode::Whole {
         reserve = plan().reserve_by_content()?;
     }
-    let form = Form {
-        geometry,
-        virtual_bytes: source.content.len_bytes().next_multiple_of(512),
-        codec: codec.unwrap_or(Codec::Zlib),
-        version: match options.compat {
-            Compat::V2 => 2,
-            Compat::V3 => 3,
-        },
-        backing: options.backing.clone(),
-    };
+    let form = form(&source, options, geometry);
     let (work_sender, work) = unbounded();
     let (report, reports) = unbounded();
     let threads = options.threads.clamp(1, 256);
     std::thread::scope(|scope| {
         for number in 0..threads {
             let (work, report) = (work.clone(), report.clone());
-            let mut worker = Worker::new(&source, file, geometry.cluster_bytes(), options.compression);
+            let mut worker = Worker::new(&source, file, options);
             let serving = move || serve(&mut worker, &work, &report);
             match std::thread::Builder::new().spawn_scoped(scope, serving) {
                 // One does all the work as well, if more slowly.
@@ -229,37 +135,24 @@ pub fn rewrite(source: &Source<'_>, file: &File, options: &RewriteOptions<'_>) -
     })
 }
 
-fn check_options(options: &RewriteOptions<'_>) -> Result<Geometry> {
-    let bits = options.cluster_bytes.trailing_zeros();
-    let geometry = Geometry::new(bits, false).filter(|geometry| geometry.cluster_bytes() == options.cluster_bytes);
-    let geometry = geometry.ok_or_else(|| Error::InvalidOption {
-        what: "a cluster size",
-        value: format!("{} bytes", options.cluster_bytes),
-        remedy: "it must be a power of two from 512 to 2097152",
-    })?;
-    let level = options.compression.level();
-    let levels = options.compression.codec().map_or(0..=0, |codec| 1..=codec.max_level());
-    if !levels.contains(&level) {
-        return Err(Error::InvalidOption {
-            what: "a compression level",
-            value: level.to_string(),
-            remedy: "zlib has 1 to 9, zstd has 1 to 19",
-        });
+/// What the image is to be, as far as it does not depend on the content.
+fn form(source: &Source<'_>, options: &RewriteOptions<'_>, geometry: Geometry) -> Form {
+    let kept = match options.untouched {
+        Untouched::AsTheyAre { .. } => source.base,
+        _ => None,
+    };
+    Form {
+        geometry,
+        virtual_bytes: source.content.len_bytes().next_multiple_of(512),
+        // What has no compressed cluster yet may get some.
+        codec: kept.map_or(options.compression.codec().unwrap_or(Codec::Zlib), Qcow2Image::codec),
+        version: match options.compat {
+            Compat::V2 => 2,
+            Compat::V3 => 3,
+        },
+        lazy_refcounts: kept.is_some_and(Qcow2Image::has_lazy_refcounts),
+        backing: options.backing.clone(),
     }
-    if options.compat == Compat::V2 {
-        let needs_version_3 = |what: &str| Error::InvalidOption {
-            what: "compat 0.10",
-            value: what.to_owned(),
-            remedy: "it needs compat 1.1",
-        };
-        if options.compression.codec() == Some(Codec::Zstd) {
-            return Err(needs_version_3("an image compressed with zstd"));
-        }
-        if options.backing.is_some() {
-            return Err(needs_version_3("an image that holds only the changes"));
-        }
-    }
-    Ok(geometry)
 }
 
 /// What a worker reports.
@@ -372,22 +265,29 @@ impl Placing<'_> {
 
     /// Places a run's payloads. Returns whether they are being compared now.
     fn place(&mut self, made: Made) -> Result<bool> {
-        let thin = self.options.backing.is_some();
+        let over_backing = self.options.backing.is_some();
+        // Version 2 has no zero flag.
+        let zeros = match self.options.compat {
+            Compat::V2 if over_backing => vec![0; self.options.cluster_bytes as usize],
+            _ => Vec::new(),
+        };
         let mut places = Vec::with_capacity(made.clusters.len());
         let mut compare = false;
         for payload in &made.clusters {
             let bytes = made.bytes(payload);
             let stored = match payload.kind {
                 // Without a backing file, nothing stored reads as zeros.
-                Kind::Zero if !thin => {
+                Kind::Zero if !over_backing => {
                     places.push(0);
                     continue;
                 }
-                Kind::Zero => writer::Payload::Zero,
+                Kind::Zero if zeros.is_empty() => writer::Payload::Zero,
+                Kind::Zero => writer::Payload::Plain(&zeros),
+                Kind::Kept { .. } => writer::Payload::PlainLater,
                 Kind::Plain => writer::Payload::Plain(bytes),
                 Kind::Encoded(_) | Kind::Copied(_) => writer::Payload::Stream(bytes),
             };
-            compare |= matches!(payload.kind, Kind::Plain | Kind::Encoded(_));
+            compare |= matches!(payload.kind, Kind::Plain | Kind::Encoded(_) | Kind::Kept { .. });
             places.push(self.writer.place(payload.guest, stored)?);
         }
         self.stats.add(&made);

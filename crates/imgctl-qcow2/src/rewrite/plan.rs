@@ -1,8 +1,8 @@
 //! What becomes of each guest cluster: dropped, copied as it is, or encoded anew.
 
 use crate::format::address::Geometry;
-use crate::rewrite::Source;
 use crate::rewrite::worker::is_zero;
+use crate::rewrite::{RewriteOptions, Source, Untouched};
 use crate::writer::Reserve;
 use crate::{Cluster, Codec, Qcow2Image, Result};
 use imgctl_block::{BlockRead, Extent, ExtentKind};
@@ -11,6 +11,8 @@ use imgctl_block::{BlockRead, Extent, ExtentKind};
 const ENCODE_BYTES: u64 = 512 << 10;
 /// The same for copying.
 const COPY_BYTES: u64 = 4 << 20;
+/// The same for what the kernel copies.
+const SHARE_BYTES: u64 = 64 << 20;
 /// The most clusters in one piece of work, however small they are.
 const RUN_CLUSTERS: u64 = 1024;
 /// How far a writer with several coroutines may place clusters out of order, in clusters.
@@ -27,8 +29,36 @@ pub(crate) enum Action {
     Encode,
     /// The content is stored as it is, because whoever wrote the base could not compress it either.
     Keep,
+    /// The base's plain cluster is copied, whatever it holds.
+    Share,
     /// The zero flag is set, over whatever the backing file holds.
     Zero,
+}
+
+/// Which clusters are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mode {
+    /// All that hold something.
+    Whole,
+    /// The dirty ones; the rest stays with the base, which is the backing file.
+    Thin,
+    /// The dirty ones, and those that the base stores itself.
+    AsTheyAre {
+        /// What is not stored is to be found in the backing file.
+        over_backing: bool,
+    },
+}
+
+impl Mode {
+    pub(crate) fn of(options: &RewriteOptions<'_>) -> Self {
+        match (options.untouched, &options.backing) {
+            (Untouched::AsTheyAre { .. }, backing) => Self::AsTheyAre {
+                over_backing: backing.is_some(),
+            },
+            (_, Some(_)) => Self::Thin,
+            (_, None) => Self::Whole,
+        }
+    }
 }
 
 /// Clusters that follow each other and have one action.
@@ -45,8 +75,7 @@ pub(crate) struct Plan<'a> {
     geometry: Geometry,
     /// The image whose streams can be copied.
     copy_from: Option<&'a Qcow2Image>,
-    /// Only what is dirty is written; the rest stays with the backing file.
-    thin: bool,
+    mode: Mode,
     next: u64,
     end: u64,
     /// The extent that was looked up last, and where it begins.
@@ -64,7 +93,7 @@ pub(crate) struct Plan<'a> {
 
 impl<'a> Plan<'a> {
     /// `codec` is the output's, `None` when nothing is to be compressed.
-    pub(crate) fn new(source: &'a Source<'a>, geometry: Geometry, codec: Option<Codec>, thin: bool) -> Self {
+    pub(crate) fn new(source: &'a Source<'a>, geometry: Geometry, codec: Option<Codec>, mode: Mode) -> Self {
         let copy_from = source
             .base
             .filter(|base| base.geometry().cluster_bits() == geometry.cluster_bits() && codec == Some(base.codec()));
@@ -72,7 +101,7 @@ impl<'a> Plan<'a> {
             source,
             geometry,
             copy_from,
-            thin,
+            mode,
             next: 0,
             end: geometry.clusters_for(source.content.len_bytes()),
             extent: None,
@@ -134,6 +163,7 @@ impl<'a> Plan<'a> {
         let limit = match run.action {
             Action::Encode | Action::Keep => ENCODE_BYTES / self.geometry.cluster_bytes(),
             Action::Copy => COPY_BYTES / self.geometry.cluster_bytes(),
+            Action::Share => SHARE_BYTES / self.geometry.cluster_bytes(),
             Action::Zero => RUN_CLUSTERS,
         };
         let limit = limit.clamp(1, RUN_CLUSTERS);
@@ -155,10 +185,10 @@ impl<'a> Plan<'a> {
     /// The next cluster that something has to be done with, as a run of one.
     fn next_cluster(&mut self) -> Result<Option<Run>> {
         loop {
-            self.next = if self.thin {
-                self.next_dirty()
-            } else {
-                self.skip_holes()?
+            self.next = match self.mode {
+                Mode::Whole => self.skip_holes()?,
+                Mode::Thin => self.next_dirty(),
+                Mode::AsTheyAre { .. } => self.next_stored()?,
             };
             if self.next >= self.end {
                 return Ok(None);
@@ -178,14 +208,62 @@ impl<'a> Plan<'a> {
 
     fn action(&mut self, cluster: u64) -> Result<Option<Action>> {
         let free = self.is_free(cluster);
-        if self.thin {
-            let zero = free || self.is_hole(cluster)?;
-            return Ok(Some(if zero { Action::Zero } else { Action::Encode }));
+        let mode = self.mode;
+        match mode {
+            Mode::Whole if free => Ok(None),
+            Mode::Whole => Ok(Some(self.passthrough(cluster)?.unwrap_or(Action::Encode))),
+            Mode::Thin if free || self.is_hole(cluster)? => Ok(Some(Action::Zero)),
+            Mode::Thin => Ok(Some(Action::Encode)),
+            Mode::AsTheyAre { over_backing } => {
+                let action = if free { Action::Zero } else { self.in_kind(cluster)? };
+                Ok(Some(action).filter(|action| *action != Action::Zero || over_backing))
+            }
         }
-        if free {
-            return Ok(None);
+    }
+
+    /// What keeps a cluster stored as it was.
+    fn in_kind(&mut self, cluster: u64) -> Result<Action> {
+        let Some(base) = self.source.base else {
+            return Ok(Action::Encode);
+        };
+        let stored = base.cluster(cluster)?;
+        if self.is_dirty(cluster) && self.is_hole(cluster)? {
+            return Ok(Action::Zero);
         }
-        Ok(Some(self.passthrough(cluster)?.unwrap_or(Action::Encode)))
+        let as_it_is = self.is_whole(cluster, base) && !self.is_dirty(cluster);
+        Ok(match stored {
+            Cluster::Zero if !self.is_dirty(cluster) => Action::Zero,
+            Cluster::Plain { .. } if as_it_is => Action::Share,
+            Cluster::Plain { .. } => Action::Keep,
+            Cluster::Compressed { .. } if as_it_is => Action::Copy,
+            _ => Action::Encode,
+        })
+    }
+
+    /// Whether a cluster lies within the disk. Behind its end there may be bytes that nobody has seen.
+    fn is_whole(&self, cluster: u64, base: &Qcow2Image) -> bool {
+        let (_, end) = self.bytes(cluster);
+        end == (cluster + 1) * self.geometry.cluster_bytes() && end <= base.len_bytes()
+    }
+
+    /// The first cluster from `next` on that is dirty or stored in the base.
+    fn next_stored(&mut self) -> Result<u64> {
+        let dirty = self.next_dirty();
+        let Some(base) = self.source.base else {
+            return Ok(dirty);
+        };
+        let mut cluster = self.next;
+        while cluster < dirty {
+            let l1_index = self.geometry.l1_index(cluster);
+            if base.l2_offset(l1_index)?.is_none() {
+                cluster = (l1_index + 1).saturating_mul(self.geometry.clusters_per_l2());
+            } else if base.cluster(cluster)? == Cluster::Unallocated {
+                cluster += 1;
+            } else {
+                break;
+            }
+        }
+        Ok(cluster.min(dirty))
     }
 
     /// What can be taken over from the base, which holds exactly this cluster and has the output's codec.
@@ -193,10 +271,7 @@ impl<'a> Plan<'a> {
         let Some(base) = self.copy_from else {
             return Ok(None);
         };
-        let (_, end) = self.bytes(cluster);
-        // Behind the end of a disk a stream may hold bytes that nobody has seen.
-        let whole = end == (cluster + 1) * self.geometry.cluster_bytes() && end <= base.len_bytes();
-        if !whole || self.is_dirty(cluster) {
+        if !self.is_whole(cluster, base) || self.is_dirty(cluster) {
             return Ok(None);
         }
         match base.cluster(cluster)? {
@@ -382,7 +457,7 @@ mod tests {
         rewrite(&source(&disk, None), &file, &options).unwrap();
         let base = Qcow2Image::open(Arc::new(FileDevice::new(file).unwrap())).unwrap();
         let source = source(&disk, Some(&base));
-        let mut plan = Plan::new(&source, base.geometry(), Some(Codec::Zlib), false);
+        let mut plan = Plan::new(&source, base.geometry(), Some(Codec::Zlib), Mode::Whole);
         let mut actions = Vec::new();
         while let Some(run) = plan.next_run().unwrap() {
             actions.extend((0..run.count).map(|_| run.action));

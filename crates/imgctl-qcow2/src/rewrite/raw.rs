@@ -76,6 +76,84 @@ pub fn write_raw(source: &Source<'_>, file: &File, options: &RawOptions<'_>) -> 
     }
 }
 
+/// Writes a copy of the raw image `base` to `file`, which must be empty and open for reading too, with the source's
+/// dirty ranges; whole free pages are cleared. What is not dirty is shared, or copied by the kernel, holes left out.
+///
+/// What was written has been read back and compared when this returns; what the kernel copied has not.
+pub fn patch_raw(source: &Source<'_>, base: &File, file: &File, options: &RawOptions<'_>) -> Result<RawStats> {
+    let total = source.content.len_bytes();
+    if !imgctl_block::share_file(base, file) {
+        copy_whole(base, file, total, options)?;
+    }
+    let mut stored_bytes = 0;
+    for range in source.dirty {
+        let end = range.offset + range.length;
+        if range.kind == ExtentKind::Hole {
+            imgctl_block::clear(file, range.offset, range.length)?;
+            continue;
+        }
+        let mut position = range.offset;
+        while position < end {
+            let length = CHUNK_BYTES.min(end - position);
+            let bytes = source.content.read_vec(position, length as usize)?;
+            write_back(file, position, &bytes)?;
+            stored_bytes += length;
+            position += length;
+        }
+    }
+    for range in source.free {
+        let page = PAGE_BYTES as u64;
+        let start = range.start.next_multiple_of(page);
+        let end = match range.end {
+            end if end == total => end,
+            end => end / page * page,
+        };
+        if start < end {
+            imgctl_block::clear(file, start, end - start)?;
+        }
+    }
+    if let Some(progress) = options.progress {
+        progress(total, total);
+    }
+    Ok(RawStats {
+        file_bytes: total,
+        stored_bytes,
+    })
+}
+
+fn copy_whole(base: &File, file: &File, total: u64, options: &RawOptions<'_>) -> Result<()> {
+    const STEP_BYTES: u64 = 64 << 20;
+    set_length(file, total)?;
+    let mut position = 0;
+    while position < total {
+        if options.cancel.is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return Err(Error::Cancelled);
+        }
+        let length = STEP_BYTES.min(total - position);
+        imgctl_block::copy_data(base, position, file, position, length)?;
+        position += length;
+        if let Some(progress) = options.progress {
+            progress(position, total);
+        }
+    }
+    Ok(())
+}
+
+/// Writes, and reads back.
+fn write_back(file: &File, offset: u64, bytes: &[u8]) -> Result<()> {
+    let output = |action| move |source| Error::Output { action, offset, source };
+    file.write_all_at(bytes, offset).map_err(output("write"))?;
+    let mut found = vec![0; bytes.len()];
+    file.read_exact_at(&mut found, offset).map_err(output("read back"))?;
+    match found == bytes {
+        true => Ok(()),
+        false => Err(Error::VerifyFailed {
+            what: "the disk",
+            offset,
+        }),
+    }
+}
+
 struct Shared<'a> {
     source: &'a Source<'a>,
     file: &'a File,
@@ -196,18 +274,7 @@ impl Shared<'_> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let output = |action| move |source| Error::Output { action, offset, source };
-        self.file.write_all_at(bytes, offset).map_err(output("write"))?;
-        let mut found = vec![0; bytes.len()];
-        self.file
-            .read_exact_at(&mut found, offset)
-            .map_err(output("read back"))?;
-        if found != bytes {
-            return Err(Error::VerifyFailed {
-                what: "the disk",
-                offset,
-            });
-        }
+        write_back(self.file, offset, bytes)?;
         self.stored.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         Ok(())
     }

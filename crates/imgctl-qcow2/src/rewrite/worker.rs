@@ -3,7 +3,7 @@
 use crate::codec::{Decoder, Encoder};
 use crate::rewrite::plan::{Action, Run};
 use crate::rewrite::streams;
-use crate::rewrite::{Compression, Source};
+use crate::rewrite::{RewriteOptions, Source, Untouched};
 use crate::{Cluster, Codec, Error, Qcow2Image, Result};
 use std::fs::File;
 use std::ops::Range;
@@ -41,6 +41,10 @@ pub(crate) struct Payload {
 pub(crate) enum Kind {
     Zero,
     Plain,
+    /// Copied from the base's file, where it lies at this offset.
+    Kept {
+        host_offset: u64,
+    },
     Encoded(Range<usize>),
     Copied(Range<usize>),
 }
@@ -63,7 +67,7 @@ impl Made {
     /// The bytes to store for one of the payloads.
     pub(crate) fn bytes(&self, payload: &Payload) -> &[u8] {
         match &payload.kind {
-            Kind::Zero => &[],
+            Kind::Zero | Kind::Kept { .. } => &[],
             Kind::Plain => &self.raw[payload.content.clone()],
             Kind::Encoded(range) | Kind::Copied(range) => &self.streams[range.clone()],
         }
@@ -74,6 +78,8 @@ impl Made {
 pub(crate) struct Worker<'a> {
     source: &'a Source<'a>,
     output: &'a File,
+    /// The base's file, when plain clusters are copied from it.
+    base_file: Option<&'a File>,
     cluster_bytes: usize,
     encoder: Option<Encoder>,
     decoder: Decoder,
@@ -92,13 +98,17 @@ struct Buffers {
 const SPARE: usize = 2;
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(source: &'a Source<'a>, output: &'a File, cluster_bytes: u64, compression: Compression) -> Self {
-        let codec = compression.codec();
+    pub(crate) fn new(source: &'a Source<'a>, output: &'a File, options: &RewriteOptions<'a>) -> Self {
+        let codec = options.compression.codec();
         Self {
             source,
             output,
-            cluster_bytes: cluster_bytes as usize,
-            encoder: codec.map(|codec| Encoder::new(codec, compression.level())),
+            base_file: match options.untouched {
+                Untouched::AsTheyAre { file } => Some(file),
+                _ => None,
+            },
+            cluster_bytes: options.cluster_bytes as usize,
+            encoder: codec.map(|codec| Encoder::new(codec, options.compression.level())),
             decoder: Decoder::new(codec.unwrap_or(Codec::Zlib)),
             spare: Vec::new(),
         }
@@ -108,6 +118,7 @@ impl<'a> Worker<'a> {
         match (run.action, self.source.base) {
             (Action::Zero, _) => Ok(Made::zeros(run)),
             (Action::Copy, Some(base)) => self.copy(base, run),
+            (Action::Share, Some(base)) => share(base, run),
             (Action::Keep, _) => self.keep(run),
             _ => self.encode(run),
         }
@@ -210,10 +221,35 @@ impl<'a> Worker<'a> {
 
     /// Reads back what was placed at `places` and compares it with the content it was made from.
     pub(crate) fn compare(&mut self, made: Made, places: &[u64]) -> Result<()> {
+        self.fetch_kept(&made, places)?;
         self.compare_payloads(&made, places)?;
         if self.spare.len() < SPARE {
             let Made { raw, streams, .. } = made;
             self.spare.push(Buffers { raw, streams });
+        }
+        Ok(())
+    }
+
+    /// Has the kernel copy the base's plain clusters to their places, neighbours together.
+    fn fetch_kept(&self, made: &Made, places: &[u64]) -> Result<()> {
+        let Some(file) = self.base_file else {
+            return Ok(());
+        };
+        let size = self.cluster_bytes as u64;
+        let mut pieces: Vec<(u64, u64, u64)> = Vec::new();
+        for (payload, place) in made.clusters.iter().zip(places) {
+            let Kind::Kept { host_offset } = payload.kind else {
+                continue;
+            };
+            match pieces.last_mut() {
+                Some((from, to, length)) if *from + *length == host_offset && *to + *length == *place => {
+                    *length += size
+                }
+                _ => pieces.push((host_offset, *place, size)),
+            }
+        }
+        for (from, to, length) in pieces {
+            imgctl_block::copy_data(file, from, self.output, to, length)?;
         }
         Ok(())
     }
@@ -224,7 +260,7 @@ impl<'a> Worker<'a> {
         for (payload, place) in made.clusters.iter().zip(places) {
             let expected = &made.raw[payload.content.clone()];
             let found = match &payload.kind {
-                Kind::Zero | Kind::Copied(_) => continue,
+                Kind::Zero | Kind::Copied(_) | Kind::Kept { .. } => continue,
                 Kind::Plain => {
                     self.read_back(*place, expected.len(), &mut stored)?;
                     &stored
@@ -261,6 +297,24 @@ impl<'a> Worker<'a> {
             offset: payload.guest * self.cluster_bytes as u64,
         }
     }
+}
+
+/// The places of a run's plain clusters in the base.
+fn share(base: &Qcow2Image, run: Run) -> Result<Made> {
+    let mut clusters = Vec::with_capacity(run.count as usize);
+    for guest in run.first..run.first + run.count {
+        let host_offset = base.plain_place(guest)?;
+        clusters.push(Payload {
+            guest,
+            kind: Kind::Kept { host_offset },
+            content: 0..0,
+        });
+    }
+    Ok(Made {
+        clusters,
+        raw: Vec::new(),
+        streams: Vec::new(),
+    })
 }
 
 /// Whether nothing but zeros is there.

@@ -5,6 +5,7 @@ mod check;
 mod content;
 mod differential;
 mod hostile;
+mod in_kind;
 mod matrix;
 mod qemu;
 mod reader;

@@ -6,7 +6,7 @@ use crate::{matrix, qemu, window};
 use imgctl_block::{BlockDevice, BlockRead, Fault, FaultDevice, MemoryDevice, Overlay};
 use imgctl_qcow2::{
     BackingFile, Cluster, Codec, Compat, Compression, Error, ExternalFiles, Qcow2Image, RawOptions, RewriteOptions,
-    RewriteStats, Source, rewrite, write_raw,
+    RewriteStats, Source, Untouched, rewrite, write_raw,
 };
 use imgctl_testkit::tier::{self, Limits};
 use std::fs::{self, File};
@@ -132,7 +132,7 @@ fn equal_disks_give_equal_bytes_whatever_their_source_calls_a_hole() {
         };
         let options = RewriteOptions {
             cluster_bytes: 4096,
-            passthrough: false,
+            untouched: Untouched::Anew,
             ..RewriteOptions::default()
         };
         let out = folder.path().join("out.qcow2");
@@ -283,7 +283,7 @@ fn untouched_streams_are_copied_and_the_rest_is_encoded_anew() {
         assert_eq!((stats.copied, stats.copied_bytes), (copied, copied_bytes));
 
         let off = RewriteOptions {
-            passthrough: false,
+            untouched: Untouched::Anew,
             ..options
         };
         let again = pack(&source, &folder.path().join("again.qcow2"), &off);

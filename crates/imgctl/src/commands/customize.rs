@@ -9,7 +9,7 @@ use crate::ui::{Progress, Ui};
 use crate::{host_files, interrupt};
 use clap::Args;
 use imgctl_core::steps::flags::Flag;
-use imgctl_core::{CustomizeOptions, OutputOptions};
+use imgctl_core::{CustomizeOptions, Destination, OutputOptions};
 use imgctl_recipe::{ChecksumKind, OutputFormat, OutputImage, Outputs, Recipe};
 use std::env;
 use std::io::Write as _;
@@ -112,7 +112,7 @@ pub(crate) fn customize(ui: &Ui, args: &CustomizeArgs) -> CommandResult {
 pub(super) fn run_whole(ui: &Ui, args: &WholeRunArgs, last: Option<Flag>) -> CommandResult {
     let (base, recipe) = args.run.read(ui)?;
     if args.dry_run {
-        let mut options = args.run.options(base, recipe, &args.input, None)?;
+        let mut options = args.run.options(base, recipe, &args.input, Destination::DryRun)?;
         options.flags.extend(last);
         return run(ui, &args.run, &options);
     }
@@ -123,7 +123,7 @@ pub(super) fn run_whole(ui: &Ui, args: &WholeRunArgs, last: Option<Flag>) -> Com
         digest_base: !args.output.thin || args.run.json || args.run.receipt.is_some(),
         wipe_free: args.wipe_free,
         threads: args.threads,
-        ..args.run.options(base, recipe, &args.input, Some(output))?
+        ..args.run.options(base, recipe, &args.input, Destination::File(output))?
     };
     options.flags.extend(last);
     run(ui, &args.run, &options)
@@ -132,7 +132,7 @@ pub(super) fn run_whole(ui: &Ui, args: &WholeRunArgs, last: Option<Flag>) -> Com
 /// Everything but writing the output.
 pub(super) fn dry_run(ui: &Ui, args: &RunArgs, input: &InputArgs) -> CommandResult {
     let (base, recipe) = args.read(ui)?;
-    run(ui, args, &args.options(base, recipe, input, None)?)
+    run(ui, args, &args.options(base, recipe, input, Destination::DryRun)?)
 }
 
 fn run(ui: &Ui, args: &RunArgs, options: &CustomizeOptions) -> CommandResult {
@@ -186,9 +186,9 @@ impl RunArgs {
         base: PathBuf,
         recipe: Option<Recipe>,
         input: &InputArgs,
-        output: Option<OutputOptions>,
+        destination: Destination,
     ) -> CommandResult<CustomizeOptions> {
-        check_paths(self, &base, output.as_ref())?;
+        check_paths(self, &base, destination.file())?;
         let cancel = interrupt::cancel_flag()
             .map_err(|error| CommandError::other(format!("cannot listen for interrupts: {error}")))?;
         Ok(CustomizeOptions {
@@ -197,7 +197,7 @@ impl RunArgs {
             recipe,
             flags: self.flags.read()?,
             digest_base: true,
-            output,
+            destination,
             wipe_free: false,
             scratch: self.scratch.clone(),
             threads: None,

@@ -31,12 +31,14 @@ pub(crate) fn summary(receipt: &Receipt) -> String {
                 "output",
                 &format!("{} ({format}), {file} for a disk of {disk}", output.path),
             ));
-            rows.push(row("", &format!("sha256 {}", output.sha256)));
+            let digest = output.sha256.iter();
+            rows.extend(digest.map(|digest| row("", &format!("sha256 {digest}"))));
             if let Some(base) = &output.backing_file {
                 rows.push(row("", &format!("needs its base {base}")));
             }
         }
-        None => rows.push(row("output", "none, this was a dry run")),
+        None if receipt.dry_run => rows.push(row("output", "none, this was a dry run")),
+        None => rows.push(row("output", "none, nothing changed")),
     }
     if !receipt.warnings.is_empty() {
         rows.push(row("warnings", &plural(receipt.warnings.len(), "warning")));
@@ -62,8 +64,9 @@ pub(crate) fn conversion(record: &ConvertRecord) -> String {
             "output",
             &format!("{} ({format}), {file} for a disk of {disk}", output.path),
         ),
-        row("", &format!("sha256 {}", output.sha256)),
     ];
+    let digest = output.sha256.iter();
+    rows.extend(digest.map(|digest| row("", &format!("sha256 {digest}"))));
     if record.free_bytes > 0 {
         rows.push(row(
             "left out",
