@@ -63,7 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         json_schema::install()?;
     }
     let programs = programs();
-    let packages: BTreeSet<&str> = programs.iter().map(|(_, package)| *package).chain(["ovmf", peer::KERNEL]).collect();
+    let packages: BTreeSet<&str> = programs
+        .iter()
+        .map(|(_, package)| *package)
+        .chain(["ovmf", peer::KERNEL])
+        .collect();
     for package in packages {
         let state = if missing.contains(package) {
             "MISSING".to_owned()
@@ -110,7 +114,11 @@ pub(crate) fn missing_packages() -> BTreeSet<&'static str> {
     let absent = programs.filter(|(program, _)| oracle::require(program).is_err());
     let firmware = boot::ovmf().is_err().then_some("ovmf");
     let kernel = (!peer::has_kernel()).then_some(peer::KERNEL);
-    absent.map(|(_, package)| package).chain(firmware).chain(kernel).collect()
+    absent
+        .map(|(_, package)| package)
+        .chain(firmware)
+        .chain(kernel)
+        .collect()
 }
 
 /// The version of an installed package, where dpkg knows it.

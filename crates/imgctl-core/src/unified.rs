@@ -82,12 +82,16 @@ mod tests {
     fn edits_of_texts_look_as_diff_shows_them() {
         let mut seed = 1_u64;
         let mut draw = |limit: u64| {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             usize::try_from((seed >> 33) % limit).unwrap()
         };
         for round in 0..150 {
             let length = draw(60);
-            let before: Vec<String> = (0..length).map(|line| format!("{}\n", [line % 7, line, draw(9)][round % 3])).collect();
+            let before: Vec<String> = (0..length)
+                .map(|line| format!("{}\n", [line % 7, line, draw(9)][round % 3]))
+                .collect();
             let mut after = before.clone();
             for _ in 0..=draw(5) {
                 let place = draw(after.len() as u64 + 1);
@@ -115,7 +119,10 @@ mod tests {
     #[test]
     fn what_is_binary_has_no_lines() {
         assert_eq!(unified_diff(b"a\0", b"b"), None);
-        assert_eq!(unified_diff(b"\xff\n", b"\xfe\n").unwrap(), by_diff(b"\xff\n", b"\xfe\n"));
+        assert_eq!(
+            unified_diff(b"\xff\n", b"\xfe\n").unwrap(),
+            by_diff(b"\xff\n", b"\xfe\n")
+        );
         assert_eq!(unified_diff(b"same\n", b"same\n"), Some(Vec::new()));
     }
 }

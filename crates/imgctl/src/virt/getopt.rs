@@ -12,7 +12,6 @@ pub(super) enum Getopt {
     /// `--add`; a single dash begins short options. The peers written in C.
     Long,
     /// `-add` is `--add` as well. The peers written in OCaml.
-    #[allow(dead_code, reason = "the tools of this kind come next")]
     LongOnly,
 }
 

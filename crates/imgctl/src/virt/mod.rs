@@ -6,6 +6,7 @@
 mod cat;
 mod disks;
 mod getopt;
+mod sparsify;
 
 use crate::command_error::{CommandError, CommandErrorKind, CommandResult, EXIT_BUG};
 use crate::panics;
@@ -31,7 +32,7 @@ pub(crate) struct Tool {
 }
 
 /// All of them, by name.
-pub(crate) const TOOLS: &[Tool] = &[cat::TOOL];
+pub(crate) const TOOLS: &[Tool] = &[cat::TOOL, sparsify::TOOL];
 
 /// What `--version` tells: the release of guestfs-tools whose options these are, for scripts that compare it.
 const VERSION: &str = concat!("1.56.0 (imgctl ", env!("CARGO_PKG_VERSION"), ")");
