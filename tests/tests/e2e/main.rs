@@ -11,6 +11,7 @@ mod formats;
 mod golden;
 mod guest_disk;
 mod hostile_paths;
+mod in_place;
 mod journey;
 mod judges;
 mod kernel;

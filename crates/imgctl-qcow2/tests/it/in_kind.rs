@@ -131,7 +131,9 @@ fn is_zero(cluster: Cluster) -> bool {
 #[test]
 fn every_image_stays_what_it_is() {
     let cases = matrix::cases();
-    for seed in tier::seeds(0..cases.len() as u64) {
+    // Every second one in the bounded tier: each takes qemu-img half a dozen runs.
+    let wanted = |seed: &u64| tier::is_long() || seed.is_multiple_of(2);
+    for seed in tier::seeds(0..cases.len() as u64).filter(wanted) {
         let case = &cases[seed as usize % cases.len()];
         tier::case("qcow2-in-kind", seed, Limits::LARGE, || {
             let folder = matrix::folder();

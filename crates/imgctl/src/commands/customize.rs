@@ -275,7 +275,7 @@ fn check_paths(args: &RunArgs, base: &Path, output: Option<&OutputOptions>) -> C
 }
 
 /// SOURCE_DATE_EPOCH, as <https://reproducible-builds.org/specs/source-date-epoch/> defines it.
-fn reference_time() -> CommandResult<Option<i64>> {
+pub(crate) fn reference_time() -> CommandResult<Option<i64>> {
     let Some(value) = env::var_os("SOURCE_DATE_EPOCH") else {
         return Ok(None);
     };

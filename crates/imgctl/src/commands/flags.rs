@@ -13,12 +13,17 @@ pub(crate) struct FlagArgs {
 
 impl FlagArgs {
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.given.is_empty()
     }
 
+    /// Their names with their values, in order.
+    pub(crate) fn given(&self) -> &[(String, String)] {
+        &self.given
+    }
+
     /// What they ask for.
-    pub(super) fn read(&self) -> CommandResult<Vec<Flag>> {
+    pub(crate) fn read(&self) -> CommandResult<Vec<Flag>> {
         parse(&self.given, &LocalHost).map_err(|error| refusal(&error))
     }
 }

@@ -6,7 +6,7 @@ use crate::command_error::{CommandError, CommandResult};
 use crate::host_files::LocalHost;
 use crate::ui::Ui;
 use clap::Args;
-use imgctl_core::steps::flags::of_sections;
+use imgctl_core::steps::flags::{Flag, of_sections};
 use imgctl_recipe::{RESET_OPERATIONS, ResetOperation, ResetProfile};
 use serde::Serialize;
 use serde_json::json;
@@ -38,7 +38,7 @@ pub(crate) struct SysprepArgs {
 
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Operations")]
-struct ChoiceArgs {
+pub(crate) struct ChoiceArgs {
     /// Operations of a profile: golden, sysprep or none [default: sysprep]
     #[arg(long, value_name = "PROFILE", conflicts_with_all = ["operations", "enable"])]
     profile: Option<String>,
@@ -96,6 +96,8 @@ impl Choice {
                 names: BTreeSet::new(),
                 customize: true,
             },
+            // Theirs runs what --script names by it; that option is refused where it is given.
+            "script" => Self::default(),
             name => Self {
                 names: BTreeSet::from([find(name, is_on)?]),
                 customize: false,
@@ -128,6 +130,33 @@ fn find(name: &str, is_wanted: bool) -> CommandResult<&'static str> {
 }
 
 impl ChoiceArgs {
+    /// Whether the operations are only to be listed.
+    pub(crate) fn is_list(&self) -> bool {
+        self.list_operations
+    }
+
+    /// What was chosen, as an option to be done last. `has_flags`: there are others, which need `customize`.
+    pub(crate) fn reset(&self, has_flags: bool) -> CommandResult<Flag> {
+        let choice = self.choice()?;
+        if !choice.customize && has_flags {
+            return Err(CommandError::usage(
+                "options that change the guest are given, but the operation customize is left out",
+            )
+            .hint("add `customize` to the list of operations"));
+        }
+        let operations: Vec<&str> = choice.names.into_iter().collect();
+        let mut reset = json!({ "profile": "none", "operations": operations });
+        for (key, users) in [
+            ("keep_users", &self.keep_user_accounts),
+            ("remove_users", &self.remove_user_accounts),
+        ] {
+            if let (false, Some(reset)) = (users.is_empty(), reset.as_object_mut()) {
+                reset.insert(key.to_owned(), json!(users));
+            }
+        }
+        of_sections("reset", json!({ "reset": reset }), &LocalHost).map_err(|error| refusal(&error))
+    }
+
     fn choice(&self) -> CommandResult<Choice> {
         let mut choice = Choice::default();
         if !self.enable.is_empty() {
@@ -169,24 +198,7 @@ pub(crate) fn sysprep(ui: &Ui, args: &SysprepArgs) -> CommandResult {
     if args.choice.list_operations {
         return list(ui, args.whole.run.json);
     }
-    let choice = args.choice.choice()?;
-    if !choice.customize && !args.whole.run.flags.is_empty() {
-        return Err(CommandError::usage(
-            "options that change the guest are given, but the operation customize is left out",
-        )
-        .hint("add `customize` to the list of operations"));
-    }
-    let operations: Vec<&str> = choice.names.into_iter().collect();
-    let mut reset = json!({ "profile": "none", "operations": operations });
-    for (key, users) in [
-        ("keep_users", &args.choice.keep_user_accounts),
-        ("remove_users", &args.choice.remove_user_accounts),
-    ] {
-        if let (false, Some(reset)) = (users.is_empty(), reset.as_object_mut()) {
-            reset.insert(key.to_owned(), json!(users));
-        }
-    }
-    let reset = of_sections("reset", json!({ "reset": reset }), &LocalHost).map_err(|error| refusal(&error))?;
+    let reset = args.choice.reset(!args.whole.run.flags.is_empty())?;
     run_whole(ui, &args.whole, Some(reset))
 }
 

@@ -69,6 +69,11 @@ impl Ui {
         }
     }
 
+    /// The drop-in tool that talks, if one does.
+    pub(crate) fn tool(&self) -> Option<&'static str> {
+        self.tool
+    }
+
     /// Standard output, for what the user asked for and nothing else. Must be flushed.
     pub(crate) fn data(&self) -> BufWriter<Stdout> {
         BufWriter::new(io::stdout())

@@ -4,9 +4,15 @@
 //! differences.
 
 mod cat;
+mod changing;
+mod copy_in;
+mod customize;
 mod disks;
+mod edit;
 mod getopt;
+mod messages;
 mod sparsify;
+mod sysprep;
 
 use crate::command_error::{CommandError, CommandErrorKind, CommandResult, EXIT_BUG};
 use crate::panics;
@@ -32,7 +38,15 @@ pub(crate) struct Tool {
 }
 
 /// All of them, by name.
-pub(crate) const TOOLS: &[Tool] = &[cat::TOOL, sparsify::TOOL];
+pub(crate) const TOOLS: &[Tool] = &[
+    cat::TOOL,
+    copy_in::COPY_IN,
+    customize::TOOL,
+    edit::TOOL,
+    sparsify::TOOL,
+    sysprep::TOOL,
+    copy_in::TAR_IN,
+];
 
 /// What `--version` tells: the release of guestfs-tools whose options these are, for scripts that compare it.
 const VERSION: &str = concat!("1.56.0 (imgctl ", env!("CARGO_PKG_VERSION"), ")");

@@ -5,6 +5,7 @@
 mod arguments;
 mod customize;
 mod drop_in;
+mod drop_in_changes;
 mod environment;
 mod help;
 mod images;

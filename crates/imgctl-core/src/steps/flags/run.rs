@@ -20,6 +20,14 @@ pub struct Flag {
     action: Action,
 }
 
+impl Flag {
+    /// The option's name without the dashes.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.spec.name
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Action {
     Step(Arc<dyn Step>),
