@@ -365,11 +365,18 @@ impl ReadFs for Fat {
         Ok(BTreeMap::new())
     }
 
+    fn sectors(&self, node: NodeId) -> Result<u64> {
+        let cluster_bytes = u64::from(self.geometry.cluster_bytes());
+        let clusters = self.metadata(node)?.size.div_ceil(cluster_bytes);
+        Ok(clusters.saturating_mul(cluster_bytes / 512))
+    }
+
     fn statfs(&self) -> Result<StatFs> {
         Ok(StatFs {
             block_bytes: self.geometry.cluster_bytes(),
             blocks: u64::from(self.geometry.clusters),
             free_blocks: u64::from(self.table.free_clusters()),
+            available_blocks: u64::from(self.table.free_clusters()),
             nodes: 0,
             free_nodes: 0,
         })

@@ -41,6 +41,8 @@ pub struct StatFs {
     pub blocks: u64,
     /// Of them, the free ones.
     pub free_blocks: u64,
+    /// Of them, the ones that anybody may take: without what is kept for root.
+    pub available_blocks: u64,
     /// All nodes the filesystem can hold, 0 where there is no fixed number.
     pub nodes: u64,
     /// Of them, the free ones.
@@ -90,6 +92,11 @@ pub trait ReadFs: Debug + Send + Sync {
     /// All extended attributes by full name (`user.x`, `security.capability`, `system.posix_acl_access`), in the form
     /// that `getxattr` gives on Linux.
     fn xattrs(&self, node: NodeId) -> Result<BTreeMap<Vec<u8>, Vec<u8>>>;
+
+    /// The space that `node` takes, in units of 512 bytes: `st_blocks` of stat(2).
+    fn sectors(&self, node: NodeId) -> Result<u64> {
+        Ok(self.metadata(node)?.size.div_ceil(512))
+    }
 
     /// How full the filesystem is.
     fn statfs(&self) -> Result<StatFs>;

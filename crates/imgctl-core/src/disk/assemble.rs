@@ -174,7 +174,7 @@ fn open(
     })
 }
 
-fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
+pub(super) fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
     let what = match kind {
         ContentKind::Luks => "an encrypted (LUKS) volume".to_owned(),
         ContentKind::Lvm2 => "an LVM2 physical volume".to_owned(),

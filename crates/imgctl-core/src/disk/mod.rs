@@ -1,15 +1,18 @@
 //! From the bytes of a disk to the guest's filesystems.
 
 mod assemble;
+mod devices;
 mod engine;
 mod inspect;
 
 pub(crate) use assemble::{Assembly, MountPoint, assemble, matches as names_partition};
+pub use devices::{DiskRecord, Disks, Place, VolumeRecord};
 pub(crate) use engine::{Access, open as open_filesystem};
 pub(crate) use inspect::{inspect_image, mount_records};
 
 use crate::guest::Guest;
 use crate::image::BaseImage;
+use crate::receipt::MountRecord;
 use crate::{Error, ErrorKind, InputOptions, Result};
 use imgctl_block::{Overlay, Slice};
 use imgctl_vfs::{Timestamp, Tree};
@@ -102,9 +105,10 @@ pub(crate) fn is_supported(kind: ContentKind) -> bool {
 #[derive(Debug)]
 pub struct OpenedGuest {
     pub(crate) guest: Guest,
+    mounts: Vec<MountPoint>,
     warnings: Vec<String>,
-    // Holds qemu's locks for as long as the guest is read.
-    _base: BaseImage,
+    // They hold qemu's locks for as long as the guest is read.
+    _bases: Vec<BaseImage>,
 }
 
 impl OpenedGuest {
@@ -112,6 +116,12 @@ impl OpenedGuest {
     #[must_use]
     pub fn tree(&self) -> &Tree {
         self.guest.tree()
+    }
+
+    /// Which partition is mounted where, the root first.
+    #[must_use]
+    pub fn mounts(&self) -> Vec<MountRecord> {
+        mount_records(&self.mounts)
     }
 
     /// What people should know of the image.
@@ -129,7 +139,8 @@ pub fn open_guest(path: &Path, options: &InputOptions) -> Result<OpenedGuest> {
     let guest = Guest::new(assembly.tree, Timestamp::default());
     Ok(OpenedGuest {
         guest,
+        mounts: assembly.mounts,
         warnings: assembly.warnings,
-        _base: base,
+        _bases: vec![base],
     })
 }

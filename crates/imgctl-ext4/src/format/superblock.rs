@@ -258,7 +258,16 @@ impl Superblock {
             .fold(0, u64::max)
     }
 
-    /// How many blocks the filesystem's own structures take, where the superblock says so.
+    /// The blocks that only root may take.
+    pub(crate) fn reserved_blocks(&self) -> u64 {
+        let high = match self.features.incompatible.contains(Incompatible::BIT64) {
+            true => u32_at(&self.raw, 0x154),
+            false => 0,
+        };
+        join(u32_at(&self.raw, 0x8), high)
+    }
+
+    /// How many clusters the filesystem's own structures and its journal take, where the superblock says so.
     pub(crate) fn overhead_blocks(&self) -> u32 {
         u32_at(&self.raw, 0x248)
     }

@@ -2,6 +2,7 @@
 
 use super::{Ext4, ROOT_INODE};
 use crate::error::{Error, Result, Structure};
+use crate::features::Incompatible;
 use crate::format::inode::{InodeFlags, Time};
 use crate::node::Node;
 use imgctl_vfs::{
@@ -79,16 +80,28 @@ impl ReadFs for Ext4 {
         Ok(self.xattrs_of(&node)?)
     }
 
+    fn sectors(&self, node: NodeId) -> imgctl_vfs::Result<u64> {
+        let node = self.node(self.number(node)?)?;
+        let stored = node.inode.stored_blocks();
+        match node.inode.flags().contains(InodeFlags::HUGE_FILE) {
+            true => Ok(stored.saturating_mul(self.volume.block_bytes() / 512)),
+            false => Ok(stored),
+        }
+    }
+
     fn statfs(&self) -> imgctl_vfs::Result<StatFs> {
         let superblock = &self.volume.superblock;
         let overhead = match superblock.overhead_blocks() {
-            0 => self.volume.system_block_count() + u64::from(superblock.first_data_block),
-            blocks => blocks.into(),
+            0 => self.volume.system_block_count() + u64::from(superblock.first_data_block) + self.journal_blocks()?,
+            clusters => u64::from(clusters) * u64::from(superblock.cluster_blocks),
         };
+        let free_blocks = self.space.free_blocks() * u64::from(superblock.cluster_blocks);
+        let kept_blocks = superblock.reserved_blocks().saturating_add(self.kernel_reserve());
         Ok(StatFs {
             block_bytes: superblock.block_bytes,
             blocks: superblock.blocks.saturating_sub(overhead),
-            free_blocks: self.space.free_blocks() * u64::from(superblock.cluster_blocks),
+            free_blocks,
+            available_blocks: free_blocks.saturating_sub(kept_blocks),
             nodes: superblock.inodes.into(),
             free_nodes: self.space.free_inodes(),
         })
@@ -102,6 +115,25 @@ impl ReadFs for Ext4 {
 }
 
 impl Ext4 {
+    /// The blocks of a journal that lies in the filesystem.
+    fn journal_blocks(&self) -> Result<u64> {
+        match self.volume.superblock.journal_inode() {
+            0 => Ok(0),
+            number => Ok(self.node(number)?.inode.size().div_ceil(self.volume.block_bytes())),
+        }
+    }
+
+    /// The blocks that a kernel keeps back for extents it may have to split: 2 % of all, at most 4096 clusters
+    /// (ext4's documentation of `reserved_clusters` in sysfs).
+    fn kernel_reserve(&self) -> u64 {
+        let superblock = &self.volume.superblock;
+        if !superblock.features.incompatible.contains(Incompatible::EXTENT) {
+            return 0;
+        }
+        let cluster_blocks = u64::from(superblock.cluster_blocks).max(1);
+        (superblock.blocks / cluster_blocks / 50).min(4096) * cluster_blocks
+    }
+
     /// The node id of an inode that a directory names.
     fn named(&self, directory: u32, inode: u32) -> Result<NodeId> {
         if self.may_be_named(inode) {

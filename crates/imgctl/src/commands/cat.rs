@@ -4,7 +4,6 @@ use super::InputArgs;
 use crate::command_error::{CommandError, CommandResult};
 use crate::ui::Ui;
 use clap::Args;
-use imgctl_core::InputOptions;
 use imgctl_vfs::{EscapedBytes, FileKind, GuestPath, Tree, TreeNode};
 use std::ffi::OsString;
 use std::io::Write;
@@ -31,17 +30,15 @@ pub(crate) struct CatArgs {
     input: InputArgs,
 }
 
+/// Files of the guest, one after another; nothing is printed when one of them is missing.
 pub(crate) fn cat(ui: &Ui, args: &CatArgs) -> CommandResult {
-    print_files(ui, &args.image, &args.input.options(), &args.paths)
-}
-
-/// Files of the guest in `image`, one after another; nothing is printed when one of them is missing.
-pub(crate) fn print_files(ui: &Ui, image: &Path, input: &InputOptions, paths: &[OsString]) -> CommandResult {
-    let paths: Vec<GuestPath> = paths
+    let image = &args.image;
+    let paths: Vec<GuestPath> = args
+        .paths
         .iter()
         .map(|path| super::guest_path(path.as_bytes()))
         .collect::<CommandResult<_>>()?;
-    let opened = imgctl_core::open_guest(image, input)?;
+    let opened = imgctl_core::open_guest(image, &args.input.options())?;
     let tree = opened.tree();
     let nodes: CommandResult<Vec<TreeNode>> = paths.iter().map(|path| regular_file(tree, path, image)).collect();
     let nodes = nodes.map_err(|error| super::explain(ui, &opened, error))?;
@@ -52,7 +49,8 @@ pub(crate) fn print_files(ui: &Ui, image: &Path, input: &InputOptions, paths: &[
     out.flush().map_err(CommandError::stdout)
 }
 
-fn regular_file(tree: &Tree, path: &GuestPath, image: &Path) -> CommandResult<TreeNode> {
+/// The regular file that `path` leads to.
+pub(crate) fn regular_file(tree: &Tree, path: &GuestPath, image: &Path) -> CommandResult<TreeNode> {
     let cannot = |source| cannot_read(path, image, source);
     let found = tree.resolve(path).map_err(cannot)?;
     match tree.metadata(found.node).map_err(cannot)?.kind {
@@ -71,7 +69,8 @@ fn regular_file(tree: &Tree, path: &GuestPath, image: &Path) -> CommandResult<Tr
     }
 }
 
-fn copy(out: &mut impl Write, tree: &Tree, node: TreeNode, path: &GuestPath, image: &Path) -> CommandResult {
+/// Writes a file's content.
+pub(crate) fn copy(out: &mut impl Write, tree: &Tree, node: TreeNode, path: &GuestPath, image: &Path) -> CommandResult {
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut offset = 0_u64;
     loop {

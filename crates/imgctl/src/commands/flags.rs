@@ -29,7 +29,7 @@ impl FlagArgs {
 }
 
 /// What is wrong about an option, as an error of the command line.
-pub(super) fn refusal(error: &FlagError) -> CommandError {
+pub(crate) fn refusal(error: &FlagError) -> CommandError {
     let refusal = CommandError::usage(error.to_string());
     match error.hint() {
         Some(hint) => refusal.hint(hint),

@@ -133,7 +133,7 @@ fn long(entries: &[Entry], name: impl Fn(&Entry) -> String) -> String {
 }
 
 /// `drwxr-xr-x`, as ls(1) has it.
-fn symbolic_mode(metadata: &Metadata) -> String {
+pub(crate) fn symbolic_mode(metadata: &Metadata) -> String {
     let mut text = String::with_capacity(10);
     text.push(match metadata.kind {
         FileKind::File => '-',

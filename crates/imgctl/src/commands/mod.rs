@@ -135,7 +135,7 @@ fn json(value: &impl Serialize) -> CommandResult<String> {
 }
 
 /// A path on the command line that is meant inside the guest.
-fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
+pub(crate) fn guest_path(path: &[u8]) -> CommandResult<GuestPath> {
     GuestPath::new(path).map_err(|error| {
         CommandError::usage(error.to_string()).hint("paths inside the guest begin with a slash: /etc/os-release")
     })

@@ -2,13 +2,16 @@
 
 use crate::command_error::{CommandError, CommandResult};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use imgctl_core::{ImageFormat, InputOptions};
+use imgctl_core::{Disks, ImageFormat, InputOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The option that says what the disks after it are.
 pub(super) const FORMAT: &str = "format";
+
+/// The option that names disks of a second guest, where a tool has it.
+pub(super) const SECOND: &str = "second";
 
 const ADD: &str = "add";
 const ALLOW_BACKING: &str = "allow-backing";
@@ -50,16 +53,24 @@ impl DiskArgs {
         }
     }
 
-    /// The only disk, for tools that work on one.
-    pub(super) fn only(&self) -> CommandResult<&Disk> {
-        match self.disks.as_slice() {
-            [disk] => Ok(disk),
-            [] => Err(CommandError::usage("no disk is named").hint("name an image file: -a disk.qcow2")),
-            _ => Err(
-                CommandError::usage("several disks are named, but guests on several disks are not supported")
-                    .hint("name the disk that holds the guest's root"),
-            ),
-        }
+    /// The first one's name, for messages.
+    pub(super) fn first_path(&self) -> &Path {
+        self.disks.first().map_or(Path::new(""), |disk| &disk.path)
+    }
+
+    /// All of them, opened for reading.
+    pub(super) fn open(&self) -> CommandResult<Disks> {
+        let disks = self.disks.iter().map(|disk| (disk.path.clone(), self.input(disk)));
+        Ok(Disks::open(&disks.collect::<Vec<_>>())?)
+    }
+
+    /// The disks of a second guest.
+    pub(super) fn second(&self, matches: &ArgMatches) -> CommandResult<Self> {
+        let last_first = matches.indices_of(ADD).and_then(Iterator::last);
+        Ok(Self {
+            disks: disks_of(matches, SECOND, last_first)?,
+            allow_backing: self.allow_backing.clone(),
+        })
     }
 
     /// How one of them is opened.
@@ -99,6 +110,14 @@ impl Args for DiskArgs {
             .arg(value("domain").short('d').value_name("NAME").hide(true))
             .arg(value("connect").short('c').value_name("URI").hide(true))
             // What has no meaning without an appliance, or for disks that are not encrypted.
+            .arg(
+                option("blocksize")
+                    .num_args(0..=1)
+                    .require_equals(true)
+                    .value_parser(["512", "4096"])
+                    .action(ArgAction::Append)
+                    .hide(true),
+            )
             .arg(value("key").value_name("SELECTOR").hide(true))
             .arg(flag("keys-from-stdin").hide(true))
             .arg(flag("echo-keys").hide(true))
@@ -126,12 +145,10 @@ impl FromArgMatches for DiskArgs {
         if matches.contains_id("connect") {
             return Err(refuse(no_libvirt("--connect")));
         }
-        let places = |name| matches.indices_of(name).into_iter().flatten();
-        let values = matches.get_many::<String>(FORMAT).into_iter().flatten();
-        let formats: Vec<(usize, &String)> = places(FORMAT).zip(values).collect();
-        let files = matches.get_many::<OsString>(ADD).into_iter().flatten();
-        let files: Vec<(usize, &OsString)> = places(ADD).zip(files).collect();
-        let disks = disks(&formats, &files).map_err(refuse)?;
+        // Most tools know no second guest.
+        let has_second = matches.try_contains_id(SECOND).unwrap_or_default();
+        let last_second = has_second.then(|| matches.indices_of(SECOND)).flatten();
+        let disks = disks_of(matches, ADD, last_second.and_then(Iterator::last)).map_err(refuse)?;
         let allowed = matches.get_many::<PathBuf>(ALLOW_BACKING).into_iter().flatten();
         Ok(Self {
             disks,
@@ -145,9 +162,19 @@ impl FromArgMatches for DiskArgs {
     }
 }
 
+/// The disks of an option; `last_other` is the place of the last disk that another option names.
+fn disks_of(matches: &ArgMatches, option: &str, last_other: Option<usize>) -> CommandResult<Vec<Disk>> {
+    let places = |name| matches.indices_of(name).into_iter().flatten();
+    let values = matches.get_many::<String>(FORMAT).into_iter().flatten();
+    let formats: Vec<(usize, &String)> = places(FORMAT).zip(values).collect();
+    let files = matches.get_many::<OsString>(option).into_iter().flatten();
+    let files: Vec<(usize, &OsString)> = places(option).zip(files).collect();
+    disks(&formats, &files, last_other.unwrap_or(0))
+}
+
 /// Each file with the last format before it, by their places on the command line.
-fn disks(formats: &[(usize, &String)], files: &[(usize, &OsString)]) -> CommandResult<Vec<Disk>> {
-    let last_file = files.last().map_or(0, |(place, _)| *place);
+fn disks(formats: &[(usize, &String)], files: &[(usize, &OsString)], last_other: usize) -> CommandResult<Vec<Disk>> {
+    let last_file = files.last().map_or(0, |(place, _)| *place).max(last_other);
     if let Some((_, format)) = formats.last()
         && formats.last().is_some_and(|(place, _)| *place > last_file)
         && !files.is_empty()
@@ -224,7 +251,7 @@ fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn no_libvirt(name: &str) -> CommandError {
+pub(super) fn no_libvirt(name: &str) -> CommandError {
     CommandError::usage(format!("{name}: domains of libvirt are not supported"))
         .hint("name the domain's disk instead: -a /var/lib/libvirt/images/disk.qcow2 (virsh domblklist shows it)")
 }

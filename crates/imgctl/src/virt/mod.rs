@@ -5,20 +5,33 @@
 
 mod cat;
 mod changing;
+mod checksum;
+mod clock;
 mod copy_in;
+mod copy_out;
 mod customize;
+mod df;
+mod diff;
 mod disks;
 mod edit;
+mod figures;
+mod filesystems;
+mod get_kernel;
 mod getopt;
+mod log;
+mod ls;
 mod messages;
+mod mounts;
 mod sparsify;
 mod sysprep;
+mod tar_out;
 
 use crate::command_error::{CommandError, CommandErrorKind, CommandResult, EXIT_BUG};
 use crate::panics;
 use crate::ui::Ui;
 use clap::{ArgMatches, Command};
 use getopt::Getopt;
+use imgctl_core::{DiskRecord, VolumeRecord};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
@@ -41,11 +54,19 @@ pub(crate) struct Tool {
 pub(crate) const TOOLS: &[Tool] = &[
     cat::TOOL,
     copy_in::COPY_IN,
+    copy_out::TOOL,
     customize::TOOL,
+    df::TOOL,
+    diff::TOOL,
     edit::TOOL,
+    filesystems::TOOL,
+    get_kernel::TOOL,
+    log::TOOL,
+    ls::TOOL,
     sparsify::TOOL,
     sysprep::TOOL,
     copy_in::TAR_IN,
+    tar_out::TOOL,
 ];
 
 /// What `--version` tells: the release of guestfs-tools whose options these are, for scripts that compare it.
@@ -142,6 +163,28 @@ impl Tool {
             Getopt::Long => command,
         }
     }
+}
+
+/// Fails for words that are neither options nor their values.
+fn no_words(words: &[OsString]) -> CommandResult {
+    match words {
+        [] => Ok(()),
+        [word, ..] => Err(CommandError::usage(format!("{} is no option", word.display()))
+            .hint("write --format=raw, not --format raw")),
+    }
+}
+
+/// What the disks hold: disks without a table before partitions, as the peers list them.
+fn by_kind_of_device(disks: &[DiskRecord]) -> impl Iterator<Item = &VolumeRecord> {
+    let volumes = || disks.iter().flat_map(|disk| &disk.volumes);
+    let whole = volumes().filter(|volume| volume.place.partition == 0);
+    whole.chain(volumes().filter(|volume| volume.place.partition != 0))
+}
+
+/// An error with its causes, in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// What is wrong about arguments, in the words of `clap`.
