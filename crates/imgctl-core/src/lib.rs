@@ -47,6 +47,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use event::{Event, Stage};
 pub use extract::{ArchiveOptions, ExtractOptions, Extraction, write_archive};
 pub use image::ImageFormat;
+pub use imgctl_package as packages;
 pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
 pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};

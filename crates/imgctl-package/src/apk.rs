@@ -1,7 +1,7 @@
 //! apk: `/lib/apk/db/installed`, stanzas of one-letter fields (apk-tools' documentation of the installed database).
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::database::{Package, PackageState, fixed, push, read_file};
+use crate::database::{About, Package, PackageState, fixed, push, read_file};
 use crate::error::Result;
 use crate::stanza::{number, stanzas, text};
 use imgctl_vfs::Tree;
@@ -27,6 +27,11 @@ pub(crate) fn read(tree: &Tree) -> Result<Option<Vec<Package>>> {
                 installed_bytes: stanza.get_exact("I").and_then(number),
                 installed_at: None,
                 state: PackageState::Installed,
+                about: About {
+                    url: stanza.get_exact("U").map(text),
+                    description: stanza.get_exact("T").map(text),
+                    ..About::default()
+                },
             };
             push(&mut packages, package, &path)?;
         }

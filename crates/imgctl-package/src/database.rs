@@ -98,6 +98,21 @@ pub struct Package {
     pub installed_at: Option<u64>,
     /// How far it got.
     pub state: PackageState,
+    /// What people are told of it.
+    pub about: About,
+}
+
+/// What a package says of itself. What is not UTF-8 is replaced.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct About {
+    /// The address of its project.
+    pub url: Option<String>,
+    /// The source package it was built from, where the database names one of another name (dpkg).
+    pub source: Option<String>,
+    /// One line.
+    pub summary: Option<String>,
+    /// Several lines, without the blank that dpkg puts before each.
+    pub description: Option<String>,
 }
 
 /// A guest's package database.

@@ -4,7 +4,7 @@
 //! the status file (dpkg's own reader).
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::database::{Package, PackageState, find, fixed, names, push, read_file};
+use crate::database::{About, Package, PackageState, find, fixed, names, push, read_file};
 use crate::error::Result;
 use crate::stanza::{Stanza, number, stanzas, text};
 use imgctl_vfs::{GuestPath, Tree};
@@ -81,6 +81,15 @@ fn add(content: &[u8], without_state: bool, found: &mut Found) {
                 .and_then(|kib| kib.checked_mul(1024)),
             installed_at: None,
             state,
+            about: About {
+                url: stanza.get("Homepage").map(text),
+                // With the version in brackets where that is another one.
+                source: stanza
+                    .get("Source")
+                    .map(|source| text(source.split(|byte| *byte == b' ').next().unwrap_or_default())),
+                summary: stanza.get("Description").map(text),
+                description: stanza.description(),
+            },
         });
         found.insert((text(name), architecture), package);
     }

@@ -26,5 +26,5 @@ mod sqlite;
 mod stanza;
 mod version;
 
-pub use database::{Database, Manager, Package, PackageState};
+pub use database::{About, Database, Manager, Package, PackageState};
 pub use error::{Error, Result};

@@ -1,7 +1,7 @@
 //! pacman: `/var/lib/pacman/local/NAME-VERSION/desc`, `%FIELD%` lines with their values below (libalpm).
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::database::{MAX_PACKAGES, Package, PackageState, find, fixed, names, push, read_file};
+use crate::database::{About, MAX_PACKAGES, Package, PackageState, find, fixed, names, push, read_file};
 use crate::error::{Error, Result};
 use crate::stanza::{number, text};
 use imgctl_vfs::Tree;
@@ -36,6 +36,11 @@ pub(crate) fn read(tree: &Tree) -> Result<Option<Vec<Package>>> {
             installed_bytes: field(&content, b"%SIZE%").and_then(number),
             installed_at: field(&content, b"%INSTALLDATE%").and_then(number),
             state: PackageState::Installed,
+            about: About {
+                url: field(&content, b"%URL%").map(text),
+                description: field(&content, b"%DESC%").map(text),
+                ..About::default()
+            },
         };
         push(&mut packages, package, &path)?;
     }

@@ -1,10 +1,12 @@
 //! Texts of stanzas: `Key: value` lines, a blank line after each stanza, a blank at the start of a line that goes on.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-/// The fields of one stanza, without those that go on over several lines' later lines.
+/// The fields of one stanza. Of those that go on over several lines, only the description has its later lines.
 #[derive(Debug, Default)]
 pub(crate) struct Stanza<'t> {
     fields: Vec<(&'t [u8], &'t [u8])>,
+    /// Without the blank at their start.
+    description: Vec<&'t [u8]>,
 }
 
 impl<'t> Stanza<'t> {
@@ -15,7 +17,17 @@ impl<'t> Stanza<'t> {
         field.map(|(_, value)| *value)
     }
 
-    /// The same, told apart by case, as apk does.
+    /// The later lines of the description.
+    pub(crate) fn description(&self) -> Option<String> {
+        let lines: Vec<_> = self
+            .description
+            .iter()
+            .map(|line| String::from_utf8_lossy(line))
+            .collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    /// The first value of a field, told apart by case, as apk does.
     pub(crate) fn get_exact(&self, key: &str) -> Option<&'t [u8]> {
         let field = self.fields.iter().find(|(name, _)| *name == key.as_bytes());
         field.map(|(_, value)| *value)
@@ -32,7 +44,12 @@ pub(crate) fn stanzas(text: &[u8]) -> impl Iterator<Item = Stanza<'_>> {
             match line.first() {
                 None if stanza.fields.is_empty() => {}
                 None => return Some(stanza),
-                Some(b' ' | b'\t') => {}
+                Some(b' ' | b'\t') => {
+                    let is_description = |(key, _): &(&[u8], _)| key.eq_ignore_ascii_case(b"Description");
+                    if stanza.fields.last().is_some_and(is_description) {
+                        stanza.description.push(line.get(1..).unwrap_or_default());
+                    }
+                }
                 Some(_) => {
                     let mut parts = line.splitn(2, |byte| *byte == b':');
                     if let (Some(key), Some(value)) = (parts.next(), parts.next()) {
@@ -71,6 +88,8 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].get("version"), Some(&b"1"[..]));
         assert_eq!(found[0].get_exact("version"), None);
+        assert_eq!(found[0].description().as_deref(), Some("longer\n."));
         assert_eq!(found[1].get("Package"), Some(&b"b"[..]));
+        assert_eq!(found[1].description(), None);
     }
 }

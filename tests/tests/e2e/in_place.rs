@@ -1,4 +1,4 @@
-//! Signals and failures at any moment of a run in place: the image is the old one or the new one, and nothing else is left.
+//! Signals and failures at any moment of a run in place: the image is the old one or the new one, and nothing is left.
 
 use std::ffi::OsString;
 use std::fs::Permissions;
@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use imgctl_testkit::tier::{self, Limits, Random};

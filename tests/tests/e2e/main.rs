@@ -12,6 +12,7 @@ mod golden;
 mod guest_disk;
 mod hostile_paths;
 mod in_place;
+mod interrupted;
 mod journey;
 mod judges;
 mod kernel;

@@ -40,12 +40,13 @@ pub(super) fn check(workspace: &Workspace) -> Result<Vec<Finding>> {
 }
 
 fn is_named_in_sources(workspace: &Workspace, package: &super::workspace::Package, name: &str) -> Result<bool> {
-    let identifier = name.replace('-', "_");
+    // The library of md-5 is called md5.
+    let identifiers = [name.replace('-', "_"), name.replace('-', "")];
     for file in workspace.sources().filter(|file| file.starts_with(&package.folder)) {
         let text = workspace.text(file)?;
         let is_word = |text: &str| {
             text.split(|letter: char| !letter.is_alphanumeric() && letter != '_')
-                .any(|word| word == identifier)
+                .any(|word| identifiers.iter().any(|identifier| word == identifier))
         };
         if is_word(&text) {
             return Ok(true);

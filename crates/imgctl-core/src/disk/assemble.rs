@@ -26,6 +26,8 @@ pub(crate) struct MountPoint {
 
 /// Finds the root and mounts everything that its fstab names on this disk.
 pub(crate) fn assemble(disk: &Disk, root: Option<u32>, now: Timestamp, access: Access) -> Result<Assembly> {
+    // Opening one brings it to order.
+    let interrupted = interrupted(disk)?;
     let (partition, content) = match root {
         Some(number) => partition_by_number(disk, number)?,
         None => find_root(disk)?,
@@ -44,7 +46,26 @@ pub(crate) fn assemble(disk: &Disk, root: Option<u32>, now: Timestamp, access: A
     for (path, entry) in assembly.fstab()? {
         assembly.mount(disk, path, &entry, now, access)?;
     }
+    let mounted = |number: &u32| assembly.mounts.iter().any(|mount| mount.partition.number == *number);
+    let warnings = interrupted.into_iter().filter(mounted).map(|number| {
+        format!(
+            "the filesystem of {} was not unmounted: its journal is replayed, as after a power cut",
+            describe(number)
+        )
+    });
+    assembly.warnings.extend(warnings.collect::<Vec<_>>());
     Ok(assembly)
+}
+
+/// The partitions whose filesystems were not unmounted.
+fn interrupted(disk: &Disk) -> Result<Vec<u32>> {
+    let mut numbers = Vec::new();
+    for (partition, content) in disk.partitions() {
+        if engine::is_interrupted(content.kind, &disk.device(partition)?) {
+            numbers.push(partition.number);
+        }
+    }
+    Ok(numbers)
 }
 
 impl Assembly {
@@ -198,10 +219,12 @@ fn partition_by_number(disk: &Disk, number: u32) -> Result<(&Partition, &Content
 
 /// The one partition that looks like the root of an operating system.
 fn find_root(disk: &Disk) -> Result<(&Partition, &Content)> {
+    // Looking must change nothing, not even a filesystem that was not unmounted.
+    let aside = disk.aside();
     let mut roots = Vec::new();
     let mut failure = None;
     for (partition, content) in disk.partitions().filter(|(_, content)| content.kind.is_ext()) {
-        match looks_like_root(disk, partition, content) {
+        match looks_like_root(&aside, partition, content) {
             Ok(true) => roots.push((partition, content)),
             Ok(false) => {}
             Err(error) => failure = failure.or(Some(error)),

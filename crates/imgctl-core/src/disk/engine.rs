@@ -16,7 +16,8 @@ pub(crate) enum Access {
     Write,
 }
 
-/// Opens the filesystem on `device`. Every change is stamped with `now`.
+/// Opens the filesystem on `device`, as a kernel would mount it: one that was not unmounted is brought to order first, on
+/// the overlay alone. Every change is stamped with `now`.
 pub(crate) fn open(
     kind: ContentKind,
     device: PartitionDevice,
@@ -27,6 +28,9 @@ pub(crate) fn open(
     let device = Arc::new(device);
     match kind {
         kind if kind.is_ext() => {
+            if is_interrupted(kind, &device) {
+                imgctl_ext4::recover(device.clone(), now)?;
+            }
             let fs = Ext4::open(device, Ext4Options { now, read_only })?;
             Ok(Box::new(fs))
         }
@@ -39,4 +43,9 @@ pub(crate) fn open(
             format!("{other} filesystems are not supported"),
         )),
     }
+}
+
+/// Whether the filesystem was not unmounted, so that its journal holds what is not in its place yet.
+pub(super) fn is_interrupted(kind: ContentKind, device: &PartitionDevice) -> bool {
+    kind.is_ext() && imgctl_ext4::probe(device).is_some_and(|summary| summary.needs_recovery)
 }

@@ -54,6 +54,15 @@ impl Disk {
         })
     }
 
+    /// The same disk, with writes that are forgotten.
+    pub(crate) fn aside(&self) -> Self {
+        Self {
+            overlay: Arc::new(Overlay::new(self.overlay.clone())),
+            layout: self.layout.clone(),
+            contents: self.contents.clone(),
+        }
+    }
+
     /// All partitions with what they hold.
     pub(crate) fn partitions(&self) -> impl Iterator<Item = (&Partition, &Content)> {
         self.layout.partitions.iter().zip(&self.contents)

@@ -3,7 +3,7 @@
 //! Facts: rpm's "Header format" (rpm-software-management.github.io); big-endian; the database's blobs have no magic.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
-use crate::database::{Package, PackageState};
+use crate::database::{About, Package, PackageState};
 use crate::stanza::text;
 
 /// rpm's own bounds.
@@ -14,14 +14,19 @@ const NAME: u32 = 1000;
 const VERSION: u32 = 1001;
 const RELEASE: u32 = 1002;
 const EPOCH: u32 = 1003;
+const SUMMARY: u32 = 1004;
+const DESCRIPTION: u32 = 1005;
 const INSTALL_TIME: u32 = 1008;
 const SIZE: u32 = 1009;
+const URL: u32 = 1020;
 const ARCHITECTURE: u32 = 1022;
 const LONG_SIZE: u32 = 5009;
 
 const INT32: u32 = 4;
 const INT64: u32 = 5;
 const STRING: u32 = 6;
+/// A string in several languages, the one without a language first.
+const TRANSLATED: u32 = 9;
 
 /// The index and the data of a header.
 struct Header<'b> {
@@ -47,6 +52,15 @@ pub(super) fn package(blob: &[u8]) -> Result<Package, &'static str> {
         installed_bytes: header.number(LONG_SIZE).or_else(|| header.number(SIZE)),
         installed_at: header.number(INSTALL_TIME),
         state: PackageState::Installed,
+        about: About {
+            url: string(URL).map(text),
+            summary: header.string_of(SUMMARY, TRANSLATED).or(string(SUMMARY)).map(text),
+            description: header
+                .string_of(DESCRIPTION, TRANSLATED)
+                .or(string(DESCRIPTION))
+                .map(text),
+            ..About::default()
+        },
     })
 }
 
@@ -73,7 +87,12 @@ impl<'b> Header<'b> {
     }
 
     fn string(&self, tag: u32) -> Option<&'b [u8]> {
-        let data = self.find(tag, STRING)?;
+        self.string_of(tag, STRING)
+    }
+
+    /// The first string of a tag of this type.
+    fn string_of(&self, tag: u32, kind: u32) -> Option<&'b [u8]> {
+        let data = self.find(tag, kind)?;
         let end = data.iter().position(|byte| *byte == 0)?;
         data.get(..end)
     }
@@ -129,6 +148,8 @@ mod tests {
             (EPOCH, INT32, &[0, 0, 0, 2]),
             (LONG_SIZE, INT64, &[0, 0, 0, 1, 0, 0, 0, 0]),
             (INSTALL_TIME, INT32, &[0, 0, 1, 0]),
+            (URL, STRING, b"https://chrony.org\0"),
+            (SUMMARY, TRANSLATED, b"keeps time\0h\xc3\xa4lt die Zeit\0"),
         ]);
         let package = package(&blob).unwrap();
         assert_eq!(
@@ -139,6 +160,8 @@ mod tests {
             (package.installed_bytes, package.installed_at),
             (Some(1 << 32), Some(256))
         );
+        assert_eq!(package.about.url.as_deref(), Some("https://chrony.org"));
+        assert_eq!(package.about.summary.as_deref(), Some("keeps time"));
         for length in 0..blob.len() {
             let _ = super::package(&blob[..length]);
         }

@@ -104,7 +104,7 @@ impl<'u> Told<'u> {
             Event::Stage(Stage::Open) => self.message("Examining the guest ..."),
             Event::Stage(Stage::Commit) => self.message("Finishing off"),
             Event::Step(step) => self.step(&step),
-            Event::Warning(text) => self.ui.warning(text),
+            Event::Warning(text) => warn(self.ui, &text),
             Event::Notice(notice) => self.notice(&notice.0),
             _ => {}
         }
@@ -144,6 +144,13 @@ impl<'u> Told<'u> {
             )),
             None => line(format_args!("{name}: {}", Printable(text))),
         }
+    }
+}
+
+/// Tells a warning, unless it is about what nobody expects of the peers: that a run can be repeated bit by bit.
+pub(super) fn warn(ui: &Ui, text: &str) {
+    if !text.starts_with("the output cannot be reproduced") {
+        ui.warning(text);
     }
 }
 

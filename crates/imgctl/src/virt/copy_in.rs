@@ -1,7 +1,7 @@
 //! virt-copy-in and virt-tar-in: put local files into a guest, in place.
 
 use super::Tool;
-use super::changing::change;
+use super::changing::{change, warn};
 use super::disks::DiskArgs;
 use super::edit::text;
 use super::getopt::Getopt;
@@ -75,7 +75,7 @@ fn copy_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
 fn tar_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
     let TarInArgs { disks, words } = TarInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
     let words: Vec<String> = words.into_iter().map(text).collect::<CommandResult<_>>()?;
-    if words.is_empty() || words.len() % 2 != 0 {
+    if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(CommandError::usage("an archive and a folder of the guest are needed")
             .hint("virt-tar-in -a disk.qcow2 data.tar /folder/of/the/guest"));
     }
@@ -120,10 +120,10 @@ fn place(option: &str, source: &str, folder: &str) -> CommandResult<(String, Str
 
 fn put(ui: &Ui, disks: &DiskArgs, given: &[(String, String)]) -> CommandResult {
     let flags = parse(given, &LocalHost).map_err(|error| refusal(&error))?;
-    let warn = |event| {
+    let tell = |event| {
         if let Event::Warning(text) = event {
-            ui.warning(text);
+            warn(ui, &text);
         }
     };
-    change(disks, flags, false, &warn).map(drop)
+    change(disks, flags, false, &tell).map(drop)
 }

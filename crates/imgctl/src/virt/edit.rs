@@ -1,7 +1,7 @@
 //! virt-edit: edits files of a guest in place, by an expression or with an editor.
 
 use super::Tool;
-use super::changing::{change, disk_of_guest, input};
+use super::changing::{change, disk_of_guest, input, line, warn};
 use super::disks::DiskArgs;
 use super::getopt::Getopt;
 use crate::command_error::{CommandError, CommandResult};
@@ -85,12 +85,12 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
         return Ok(());
     }
     let flags = parse(&given, &LocalHost).map_err(|error| refusal(&error))?;
-    let warn = |event| {
+    let tell = |event| {
         if let Event::Warning(text) = event {
-            ui.warning(text);
+            warn(ui, &text);
         }
     };
-    change(&disks, flags, false, &warn).map(drop)
+    change(&disks, flags, false, &tell).map(drop)
 }
 
 /// What becomes of a file.
@@ -120,7 +120,7 @@ fn with_editor(disks: &DiskArgs, files: Vec<String>) -> CommandResult<Vec<(Strin
         edit(&copy)?;
         let after = fs::read(&copy).map_err(|source| CommandError::file("read", &copy, source))?;
         if after == before {
-            super::changing::line(format_args!("File not changed."));
+            line(format_args!("File not changed."));
             continue;
         }
         let content = String::from_utf8(after)

@@ -18,6 +18,7 @@ mod figures;
 mod filesystems;
 mod get_kernel;
 mod getopt;
+mod inspector;
 mod log;
 mod ls;
 mod messages;
@@ -32,7 +33,8 @@ use crate::ui::Ui;
 use clap::{ArgMatches, Command};
 use getopt::Getopt;
 use imgctl_core::{DiskRecord, VolumeRecord};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ pub(crate) const TOOLS: &[Tool] = &[
     edit::TOOL,
     filesystems::TOOL,
     get_kernel::TOOL,
+    inspector::TOOL,
     log::TOOL,
     ls::TOOL,
     sparsify::TOOL,
@@ -115,6 +118,14 @@ impl Call {
             code
         };
         let command = self.tool.command();
+        if let [only] = self.arguments.as_slice()
+            && let Some(list) = for_completion(&command, only)
+        {
+            return ui
+                .data()
+                .write_all(list.as_bytes())
+                .map_err(|source| tell(CommandError::stdout(source)));
+        }
         let arguments = getopt::resolve(&command, self.tool.getopt, &self.arguments).map_err(tell)?;
         match command.try_get_matches_from(arguments) {
             Ok(matches) => (self.tool.run)(&ui, &matches).map_err(tell),
@@ -163,6 +174,22 @@ impl Tool {
             Getopt::Long => command,
         }
     }
+}
+
+/// The options that there are, as the peers tell them to shells that complete a line.
+fn for_completion(command: &Command, question: &OsStr) -> Option<String> {
+    let options = command.get_arguments();
+    let mut names: Vec<String> = match question.to_str()? {
+        "--short-options" => options
+            .filter_map(|option| Some(format!("-{}", option.get_short()?)))
+            .collect(),
+        "--long-options" => options
+            .filter_map(|option| Some(format!("--{}", option.get_long()?)))
+            .collect(),
+        _ => return None,
+    };
+    names.sort();
+    Some(names.into_iter().map(|name| name + "\n").collect())
 }
 
 /// Fails for words that are neither options nor their values.

@@ -30,7 +30,7 @@ pub(super) struct MountArgs {
 #[derive(Debug)]
 pub(super) enum Opened {
     /// The guest on one of the disks, and which that is.
-    Guest(usize, OpenedGuest),
+    Guest(usize, Box<OpenedGuest>),
     /// What was mounted, and where; the disks stay locked as long as it is read.
     Mounted(
         Tree,
@@ -50,9 +50,11 @@ impl Opened {
         let disks = disks.open()?;
         if mounts.is_empty() {
             let (disk, guest) = disks.guest()?;
-            return Ok(Self::Guest(disk, guest));
+            return Ok(Self::Guest(disk, Box::new(guest)));
         }
-        let tree = disks.mount(&mounts)?;
+        let tree = disks
+            .mount(&mounts)
+            .map_err(|error| CommandError::from(error).hint("virt-filesystems lists what can be mounted"))?;
         Ok(Self::Mounted(tree, mounts, disks))
     }
 

@@ -254,6 +254,18 @@ virt-cat: caused by: /root/.bash_history does not exist
 }
 
 #[test]
+fn shells_are_told_the_options() {
+    let environment = TestEnvironment::new();
+    let short = succeed(&environment, &["virt-sysprep", "--short-options"]);
+    assert!(
+        short.starts_with("-a\n-c\n-d\n") && short.contains("-n\n-q\n"),
+        "{short}"
+    );
+    let long = succeed(&environment, &["virt-customize", "--long-options"]);
+    assert!(long.contains("--add\n") && long.contains("--root-password\n"), "{long}");
+}
+
+#[test]
 fn virt_edit_edits_by_expression_and_with_an_editor() {
     let environment = TestEnvironment::with_base();
     succeed(

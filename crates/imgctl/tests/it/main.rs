@@ -6,6 +6,7 @@ mod arguments;
 mod customize;
 mod drop_in;
 mod drop_in_changes;
+mod drop_in_reading;
 mod environment;
 mod help;
 mod images;
