@@ -102,10 +102,14 @@ const CASES: &[Case] = &[
     failure("virt-filesystems --bogus -a disk.qcow2"),
     failure("virt-df -a nosuch.qcow2"),
     failure("virt-get-kernel -a disk.qcow2 -o nosuch/folder"),
+    // 1.48 compares inode and device numbers, too, and its kernel sometimes gives the two disks different ones.
     text(
-        "qemu-img create -q -f qcow2 -b $(readlink -f disk.qcow2) -F qcow2 other.qcow2; \
-          virt-customize -q --no-logfile -a other.qcow2 --write /etc/motd:changed >/dev/null 2>&1; \
-          virt-diff -a disk.qcow2 -A disk.qcow2",
+        "for i in 1 2 3; do virt-diff -a disk.qcow2 -A changed.qcow2 --all > x || exit; grep -q st_dev x || break; done; \
+         sed 's/ st_ino//' x",
+    ),
+    text(
+        "for i in 1 2 3; do virt-diff -a changed.qcow2 -A disk.qcow2 --checksum --csv --dir-times --dir-links > x || exit; \
+         grep -q st_dev x || break; done; sed 's/,st_ino//' x",
     ),
     sparse("virt-sparsify disk.qcow2 out/sparse"),
     sparse("virt-sparsify --compress disk.qcow2 out/sparse"),
@@ -121,11 +125,7 @@ fn check(case: Case, guest: &str) -> Result<()> {
     match case.judged {
         Judged::Text => {
             ensure!(theirs.status == Some(0), "{}", told());
-            ensure!(
-                !theirs.stdout.is_empty() || case.script.contains("virt-diff"),
-                "{}",
-                told()
-            );
+            ensure!(!theirs.stdout.is_empty(), "{}", told());
             same_text(&theirs.stdout, &ours.stdout)
         }
         Judged::Failure => {

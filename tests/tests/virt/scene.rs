@@ -14,6 +14,9 @@ use tempfile::TempDir;
 /// The disk's name in the folder.
 pub(crate) const DISK: &str = "disk.qcow2";
 
+/// A copy of the disk with a changed guest, for scripts that name it.
+const CHANGED: &str = "changed.qcow2";
+
 /// Whose programs a script runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Side {
@@ -81,6 +84,9 @@ pub(crate) fn run(side: Side, script: &str, fixture_name: &str, disk: Disk) -> R
         Disk::Copy => drop(fs::copy(&base, &place)?),
         Disk::Overlay => peer::overlay(&base, &place)?,
     }
+    if script.contains(CHANGED) {
+        change(&base, folder.path())?;
+    }
     let mut command = Command::new("sh");
     command
         .args(["-c", &format!("umask 022\n{script}")])
@@ -106,6 +112,31 @@ pub(crate) fn run(side: Side, script: &str, fixture_name: &str, disk: Disk) -> R
         cache.store(&ran)?;
     }
     Ok(ran)
+}
+
+/// Makes the changed disk, the same for both sides.
+fn change(base: &Path, folder: &Path) -> Result<()> {
+    fs::copy(base, folder.join(CHANGED))?;
+    let edits = [
+        ["--write", "/etc/motd:changed\nno end"],
+        ["--append-line", "/etc/services:imgctl 7777/tcp"],
+        ["--edit", "/etc/ssh/sshd_config:s/^#//"],
+        ["--chmod", "0600:/etc/hosts"],
+        ["--chown", "1:2:/etc/issue"],
+        ["--delete", "/etc/issue.net"],
+        ["--delete", "/var/backups"],
+        ["--mkdir", "/srv/a/b"],
+        ["--write", "/srv/a/a name, with \"quotes\":x"],
+        ["--link", "/nowhere:/srv/link"],
+        ["--upload", "setuid:/srv/setuid"],
+        ["--truncate", "/var/lib/dpkg/status-old"],
+    ];
+    let edits = edits.iter().flatten().copied();
+    let arguments: Vec<&str> = ["virt-customize", "-q", "-a", CHANGED]
+        .into_iter()
+        .chain(edits)
+        .collect();
+    cli::run(folder, &arguments).map(drop)
 }
 
 /// `PATH` with links to imgctl by the tools' names before everything else.

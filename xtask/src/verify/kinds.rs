@@ -285,7 +285,7 @@ pub(super) const KINDS: &[Kind] = &[
         name: "virt-outputs",
         about: "a script that reads a guest or copies its disk, run by both on one of three guests",
         judges: "standard output byte by byte, the files taken out, the exit status; for copies the guest and the size",
-        goal: 120,
+        goal: 123,
         work: seeds(test("imgctl-tests", "virt", "outputs::scripts_print_the_same"), 6),
     },
     Kind {
