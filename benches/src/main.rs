@@ -7,6 +7,7 @@ mod packing;
 mod readme;
 mod report;
 mod rounds;
+mod tools;
 mod workload;
 
 use std::path::PathBuf;
@@ -53,6 +54,9 @@ struct Options {
     /// Which fixtures
     #[arg(long, default_value = "debian13,debian12", value_delimiter = ',')]
     fixtures: Vec<String>,
+    /// Measure nothing but the drop-in tools, and leave README.md as it is
+    #[arg(long)]
+    tools_only: bool,
     /// Leave README.md as it is
     #[arg(long)]
     keep_readme: bool,
@@ -84,12 +88,18 @@ fn run(options: &Options) -> Result<()> {
     std::fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
     let folder = folder.canonicalize()?;
     let mut images = Vec::new();
+    let tools = tools::measure(&folder, options)?;
+    if options.tools_only {
+        say(&report::tools_table(&tools));
+        return Ok(());
+    }
     for name in &options.fixtures {
         images.push(rounds::measure(name, &folder, options)?);
     }
     let packing = packing::measure(&folder, options)?;
     let figures = Figures {
         images,
+        tools,
         packing,
         memory: memory::measure(&folder)?,
     };
@@ -108,6 +118,7 @@ fn run(options: &Options) -> Result<()> {
 #[derive(Debug)]
 struct Figures {
     images: Vec<rounds::ImageFigures>,
+    tools: Vec<tools::ToolFigures>,
     packing: Vec<packing::Row>,
     memory: Vec<memory::MemoryFigure>,
 }

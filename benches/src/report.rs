@@ -7,11 +7,13 @@ use crate::Figures;
 use crate::measure::Cost;
 use crate::packing::Row;
 use crate::rounds::ImageFigures;
+use crate::tools::ToolFigures;
 
 /// The README's section.
 pub(crate) fn markdown(figures: &Figures) -> String {
     let Figures {
         images,
+        tools,
         packing,
         memory,
     } = figures;
@@ -23,6 +25,7 @@ pub(crate) fn markdown(figures: &Figures) -> String {
         parts(&mut text, image);
     }
     packing_table(&mut text, packing);
+    text.push_str(&tools_table(tools));
     if !memory.is_empty() {
         let figures: Vec<_> = memory
             .iter()
@@ -121,6 +124,19 @@ fn packing_table(text: &mut String, rows: &[Row]) {
     text.push('\n');
 }
 
+/// The drop-in tools.
+pub(crate) fn tools_table(tools: &[ToolFigures]) -> String {
+    let mut text = "| drop-in tool | wall | guestfs-tools, without KVM | times faster | peak memory |\n|---|---:|---:|---:|---:|\n".to_owned();
+    for tool in tools {
+        let theirs = tool.theirs.map_or("–".to_owned(), |cost| seconds(cost.wall));
+        let ratio = tool.ratio().map_or("–".to_owned(), |ratio| format!("{ratio:.0}"));
+        let (wall, peak) = (seconds(tool.ours.wall), megabytes(tool.ours.peak_bytes));
+        let _ = writeln!(text, "| {} | {wall} | {theirs} | {ratio} | {peak} |", tool.what);
+    }
+    text.push('\n');
+    text
+}
+
 /// Each target, whether it is met, and the figure.
 pub(crate) fn against_targets(figures: &Figures) -> Vec<String> {
     let mut lines = Vec::new();
@@ -156,6 +172,18 @@ pub(crate) fn against_targets(figures: &Figures) -> Vec<String> {
             target(
                 ratio >= 25.0,
                 format!("{name}: {ratio:.1} times faster than virt-customize; at least 25 under TCG"),
+            );
+        }
+    }
+    for tool in &figures.tools {
+        if let Some(ratio) = tool.ratio() {
+            let least = tool.target;
+            target(
+                ratio >= least,
+                format!(
+                    "{}: {ratio:.0} times faster than guestfs-tools; at least {least}",
+                    tool.what
+                ),
             );
         }
     }

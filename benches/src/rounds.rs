@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use imgctl_testkit::{fixture, oracle};
+use imgctl_testkit::{fixture, peer};
 use serde_json::Value;
 
 use crate::limits::{self, Limits};
@@ -172,18 +172,15 @@ fn virt_customize(base: &Path, folder: &Path, options: &Options) -> Result<Optio
     if options.virt_customize == 0 {
         return Ok(None);
     }
-    if oracle::require("virt-customize").is_err() {
-        say("virt-customize is not installed: apt-get install guestfs-tools linux-image-cloud-amd64");
+    if let Err(error) = peer::require() {
+        say(&format!("{error:#}"));
         return Ok(None);
     }
     let overlay = folder.join("overlay.qcow2");
     let mut costs = Vec::new();
     for _ in 0..options.virt_customize {
-        let arguments = ["create", "-q", "-f", "qcow2", "-F", "qcow2", "-b"].map(std::ffi::OsStr::new);
-        oracle::run(
-            "qemu-img",
-            arguments.into_iter().chain([base.as_os_str(), overlay.as_os_str()]),
-        )?;
+        drop(std::fs::remove_file(&overlay));
+        peer::overlay(base, &overlay)?;
         let mut arguments = vec![
             "virt-customize".into(),
             "--quiet".into(),

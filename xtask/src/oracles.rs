@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use imgctl_testkit::mount::{Access, Mount};
 use imgctl_testkit::oracle::{self, FIXTURE_PROGRAMS, PROGRAMS, Partition};
-use imgctl_testkit::{boot, debian13, fixture, is_root, json_schema};
+use imgctl_testkit::{boot, debian13, fixture, is_root, json_schema, peer};
 
 use crate::say;
 
@@ -63,7 +63,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         json_schema::install()?;
     }
     let programs = programs();
-    let packages: BTreeSet<&str> = programs.iter().map(|(_, package)| *package).chain(["ovmf"]).collect();
+    let packages: BTreeSet<&str> = programs
+        .iter()
+        .map(|(_, package)| *package)
+        .chain(["ovmf", peer::KERNEL])
+        .collect();
     for package in packages {
         let state = if missing.contains(package) {
             "MISSING".to_owned()
@@ -100,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
 }
 
 fn programs() -> BTreeSet<(&'static str, &'static str)> {
-    let lists = [PROGRAMS, FIXTURE_PROGRAMS, boot::PROGRAMS, FURTHER];
+    let lists = [PROGRAMS, FIXTURE_PROGRAMS, boot::PROGRAMS, peer::PROGRAMS, FURTHER];
     lists.into_iter().flatten().copied().collect()
 }
 
@@ -109,7 +113,12 @@ pub(crate) fn missing_packages() -> BTreeSet<&'static str> {
     let programs = programs().into_iter();
     let absent = programs.filter(|(program, _)| oracle::require(program).is_err());
     let firmware = boot::ovmf().is_err().then_some("ovmf");
-    absent.map(|(_, package)| package).chain(firmware).collect()
+    let kernel = (!peer::has_kernel()).then_some(peer::KERNEL);
+    absent
+        .map(|(_, package)| package)
+        .chain(firmware)
+        .chain(kernel)
+        .collect()
 }
 
 /// The version of an installed package, where dpkg knows it.

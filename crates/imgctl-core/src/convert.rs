@@ -3,10 +3,10 @@
 use crate::disk::{Access, Disk, describe, is_supported, open_filesystem};
 use crate::event::OnEvent;
 use crate::image::BaseImage;
-use crate::pack::{PackSource, PendingOutput, Target, merge};
+use crate::pack::{PackSource, PendingOutput, Replacement, Target, merge};
 use crate::receipt::{OutputRecord, StageRecord};
 use crate::stages::Stages;
-use crate::{ConvertOptions, Error, ErrorKind, Event, Result, Stage};
+use crate::{ConvertOptions, Destination, Error, ErrorKind, Event, OutputOptions, Result, Stage};
 use imgctl_block::{BlockDevice, BlockRead, Overlay};
 use imgctl_recipe::OutputFormat;
 use imgctl_vfs::Timestamp;
@@ -65,6 +65,12 @@ pub fn convert(options: &ConvertOptions, on_event: &(dyn Fn(Event) + Sync)) -> R
     run.convert()
 }
 
+/// What will be written, with its place taken.
+enum Pending<'a> {
+    Output(PendingOutput<'a>),
+    InPlace(Replacement<'a>),
+}
+
 struct Run<'a> {
     options: &'a ConvertOptions,
     on_event: OnEvent<'a>,
@@ -74,51 +80,46 @@ struct Run<'a> {
 impl Run<'_> {
     fn convert(&mut self) -> Result<ConvertRecord> {
         self.stages.begin(Stage::Open)?;
-        let base = BaseImage::open(&self.options.image, &self.options.input)?;
-        if self.options.output.thin {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "a conversion has no changes to write alone",
-            ));
-        }
-        let output = PendingOutput::create(&self.options.output, &base, Target::FileOrDevice)?;
-        if output.is_device() {
-            self.stages.warn(format!(
-                "the device {} is written in place: until the end it holds neither the old nor the new disk",
-                self.options.output.path.display()
-            ));
-            if self.options.output.format == OutputFormat::Qcow2 {
-                self.stages.warn(
-                    "the device will hold a qcow2 image, not a bare disk; --format raw writes the disk".to_owned(),
-                );
+        let path = &self.options.image;
+        let base = match &self.options.destination {
+            Destination::InPlace => BaseImage::open_in_place(path, &self.options.input)?,
+            Destination::File(_) | Destination::DryRun => BaseImage::open(path, &self.options.input)?,
+        };
+        let pending = match &self.options.destination {
+            Destination::InPlace => Pending::InPlace(Replacement::create(&base)?),
+            Destination::File(output) => Pending::Output(self.pending(output, &base)?),
+            Destination::DryRun => {
+                return Err(Error::new(
+                    ErrorKind::Usage,
+                    "a conversion has nothing to show before it",
+                ));
             }
-        }
+        };
         let overlay = Arc::new(Overlay::new(base.disk.device()));
         let free = self.free_ranges(&overlay)?;
-        self.stages.begin(Stage::Pack)?;
-        let packed = output.pack(&PackSource {
+        let input = InputRecord {
+            path: base.path.display().to_string(),
+            format: base.format().to_string(),
+            format_detected: base.format_detected,
+            file_bytes: base.file_bytes(),
+            virtual_bytes: overlay.len_bytes(),
+        };
+        let source = PackSource {
             base: &base,
             overlay: &overlay,
             free: &free,
             threads: self.options.threads,
             cancel: &self.options.cancel,
             on_event: self.on_event,
-        })?;
-        base.check_unchanged()?;
-        self.stages.begin(Stage::Digest)?;
-        let digested = packed.digest(&self.options.cancel, self.on_event)?;
-        self.stages.begin(Stage::Publish)?;
-        let output = digested.publish()?;
+        };
+        let output = match pending {
+            Pending::Output(output) => self.write(output, &source)?,
+            Pending::InPlace(replacement) => self.replace(replacement, &source)?,
+        };
         let (warnings, stages) = self.stages.finish();
         Ok(ConvertRecord {
             imgctl: env!("CARGO_PKG_VERSION").to_owned(),
-            input: InputRecord {
-                path: base.path.display().to_string(),
-                format: base.format().to_string(),
-                format_detected: base.format_detected,
-                file_bytes: base.file_bytes(),
-                virtual_bytes: overlay.len_bytes(),
-            },
+            input,
             output,
             free_bytes: free.iter().map(|range| range.end - range.start).sum(),
             warnings,
@@ -126,9 +127,52 @@ impl Run<'_> {
         })
     }
 
+    /// Takes the place of a new image.
+    fn pending<'b>(&mut self, options: &'b OutputOptions, base: &BaseImage) -> Result<PendingOutput<'b>> {
+        if options.thin {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "a conversion has no changes to write alone",
+            ));
+        }
+        let output = PendingOutput::create(options, base, Target::FileOrDevice)?;
+        if output.is_device() {
+            self.stages.warn(format!(
+                "the device {} is written in place: until the end it holds neither the old nor the new disk",
+                options.path.display()
+            ));
+            if options.format == OutputFormat::Qcow2 {
+                self.stages.warn(
+                    "the device will hold a qcow2 image, not a bare disk; --format raw writes the disk".to_owned(),
+                );
+            }
+        }
+        Ok(output)
+    }
+
+    /// Packs, digests and publishes a new image.
+    fn write(&mut self, output: PendingOutput<'_>, source: &PackSource<'_>) -> Result<OutputRecord> {
+        self.stages.begin(Stage::Pack)?;
+        let packed = output.pack(source)?;
+        source.base.check_unchanged()?;
+        self.stages.begin(Stage::Digest)?;
+        let digested = packed.digest(&self.options.cancel, self.on_event)?;
+        self.stages.begin(Stage::Publish)?;
+        digested.publish()
+    }
+
+    /// Replaces the image by itself without what is left out.
+    fn replace(&mut self, replacement: Replacement<'_>, source: &PackSource<'_>) -> Result<OutputRecord> {
+        self.stages.begin(Stage::Pack)?;
+        let successor = replacement.pack(source)?;
+        source.base.check_unchanged()?;
+        self.stages.begin(Stage::Publish)?;
+        successor.publish()
+    }
+
     /// What may be left out, as byte ranges of the disk: sorted, merged.
     fn free_ranges(&mut self, overlay: &Arc<Overlay>) -> Result<Vec<Range<u64>>> {
-        if !self.options.sparsify && !self.options.drop_swap {
+        if !self.options.sparsify && !self.options.drop_swap && self.options.zeroed.is_empty() {
             return Ok(Vec::new());
         }
         // A disk of its own, for opening a filesystem may replay its journal, which is no business of a conversion.
@@ -144,6 +188,15 @@ impl Run<'_> {
         };
         let mut ranges = Vec::new();
         for (partition, content) in disk.partitions() {
+            if self.options.ignored.contains(&partition.number) {
+                continue;
+            }
+            if self.options.zeroed.contains(&partition.number) {
+                let range = partition.start..partition.start + partition.length;
+                clear_edges(overlay, &range)?;
+                ranges.push(range);
+                continue;
+            }
             if self.options.sparsify && is_supported(content.kind) {
                 ranges.extend(self.free_of(&disk, partition, content.kind)?);
             }

@@ -171,7 +171,7 @@ fn hunks(input: &InternedInput<&str>) -> Vec<Hunk> {
 }
 
 /// Hunks whose context would touch stand together.
-fn groups(hunks: Vec<Hunk>) -> Vec<Vec<Hunk>> {
+pub(crate) fn groups(hunks: Vec<Hunk>) -> Vec<Vec<Hunk>> {
     let mut groups: Vec<Vec<Hunk>> = Vec::new();
     for hunk in hunks {
         let near = |last: &Hunk| hunk.before.start.saturating_sub(last.before.end) <= 2 * CONTEXT;
@@ -223,7 +223,7 @@ impl Lines {
 }
 
 /// As `diff -u` counts: from 1, a length of 1 left out, and the line before an empty range.
-fn position(range: &Range<u32>) -> String {
+pub(crate) fn position(range: &Range<u32>) -> String {
     match range.len() {
         0 => format!("{},0", range.start),
         1 => format!("{}", range.start.saturating_add(1)),

@@ -34,6 +34,7 @@ mod stages;
 pub mod steps;
 #[cfg(test)]
 mod testing;
+mod unified;
 mod unsupported;
 mod verify;
 
@@ -57,3 +58,4 @@ pub use programs::{Program, ProgramOptions, RunOptions, SandboxChoice, run_progr
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };
+pub use unified::unified_diff;

@@ -112,12 +112,16 @@ pub struct ConvertOptions {
     pub image: PathBuf,
     /// How it is opened.
     pub input: InputOptions,
-    /// What is written. `thin` is not possible here.
-    pub output: OutputOptions,
+    /// What is written. `thin` and a dry run are not possible here.
+    pub destination: Destination,
     /// Leave out what clean ext4, XFS and FAT filesystems do not use.
     pub sparsify: bool,
     /// Leave out what swap partitions hold; their headers stay.
     pub drop_swap: bool,
+    /// Partitions, by number, that are left as they are.
+    pub ignored: Vec<u32>,
+    /// Partitions, by number, of which nothing is kept: they read as zeros.
+    pub zeroed: Vec<u32>,
     /// Worker threads; `None`: one per processor. The output does not depend on it.
     pub threads: Option<NonZeroUsize>,
     /// Set it to end the run early.

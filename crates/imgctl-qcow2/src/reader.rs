@@ -433,7 +433,21 @@ impl Qcow2Image {
                 (Err(error), None) => return Err(error),
             };
             let (piece, length) = self.piece(cluster, geometry.within_cluster(position));
-            let length = length.min(end - position);
+            let mut length = length.min(end - position);
+            if matches!(piece, Piece::Backing) {
+                // The backing file is asked once for all that is its own: each answer looks at many of its entries.
+                while position + length < end && *steps < EXTENT_STEPS {
+                    let next = self.entry(&table, geometry.cluster_of(position + length));
+                    let (Ok(next), within) = (next, geometry.within_cluster(position + length)) else {
+                        break;
+                    };
+                    let (Piece::Backing, more) = self.piece(next, within) else {
+                        break;
+                    };
+                    *steps += 1;
+                    length = (length + more).min(end - position);
+                }
+            }
             let extent = self.piece_extent(&piece, position, length)?;
             match &mut found {
                 None => found = Some(extent),

@@ -10,6 +10,7 @@ pub mod fixture;
 pub mod json_schema;
 pub mod mount;
 pub mod oracle;
+pub mod peer;
 pub mod secret;
 pub mod tier;
 pub mod tree;

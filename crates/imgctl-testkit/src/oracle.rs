@@ -87,6 +87,7 @@ pub fn require(program: &str) -> Result<PathBuf> {
             .iter()
             .chain(FIXTURE_PROGRAMS)
             .chain(crate::boot::PROGRAMS)
+            .chain(crate::peer::PROGRAMS)
             .find(|(name, _)| *name == program);
         let package = known.map_or(program, |(_, package)| package);
         format!("{program} is not installed: apt-get install {package}")

@@ -274,6 +274,21 @@ pub(super) const KINDS: &[Kind] = &[
         ]),
     },
     Kind {
+        name: "virt-edits",
+        about: "a script of the forms that are in public use, run unchanged by guestfs-tools and by the drop-in tools on copies of \
+                debian12",
+        judges: "the trees that a kernel mount shows, equal but for what docs/virt-tools.md lists; e2fsck, fsck.fat, qemu-img",
+        goal: 93,
+        work: seeds(test("imgctl-tests", "virt", "edits::scripts_leave_the_same_guest"), 5),
+    },
+    Kind {
+        name: "virt-outputs",
+        about: "a script that reads a guest or copies its disk, run by both on one of three guests",
+        judges: "standard output byte by byte, the files taken out, the exit status; for copies the guest and the size",
+        goal: 123,
+        work: seeds(test("imgctl-tests", "virt", "outputs::scripts_print_the_same"), 6),
+    },
+    Kind {
         name: "boot",
         about: "a customized image boots: SeaBIOS, OVMF, qemu's -kernel; with a NoCloud seed and without",
         judges: "the serial console: login, identity, units, files; e2fsck and fsck.fat after the shutdown",

@@ -21,15 +21,15 @@ pub(super) trait Source {
 
 impl Source for ChangeSet {
     fn changes(&self) -> &[Change] {
-        ChangeSet::changes(self)
+        Self::changes(self)
     }
 
     fn began(&self) -> Timestamp {
-        ChangeSet::began(self)
+        Self::began(self)
     }
 
     fn open(&self, index: usize) -> Outcome<Box<dyn Read>> {
-        Ok(Box::new(ChangeSet::open(self, index)?))
+        Ok(Box::new(Self::open(self, index)?))
     }
 }
 

@@ -92,6 +92,7 @@ impl ReadFs for Xfs {
             block_bytes: superblock.block_bytes,
             blocks: superblock.blocks.saturating_sub(superblock.log_blocks.into()),
             free_blocks: free,
+            available_blocks: free,
             nodes,
             free_nodes: nodes.saturating_sub(used),
         })

@@ -8,7 +8,7 @@ use crate::command_error::{CommandError, CommandResult};
 use crate::interrupt;
 use crate::ui::{Progress, Ui};
 use clap::Args;
-use imgctl_core::{ConvertOptions, OutputOptions};
+use imgctl_core::{ConvertOptions, Destination, OutputOptions};
 use imgctl_recipe::ChecksumKind;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -68,7 +68,7 @@ pub(crate) fn convert(ui: &Ui, args: &ConvertArgs) -> CommandResult {
     let options = ConvertOptions {
         image: args.image.clone(),
         input: args.backing.on(args.input.options()),
-        output: OutputOptions {
+        destination: Destination::File(OutputOptions {
             path: args.output.clone(),
             force: args.force,
             format: form.format,
@@ -78,9 +78,11 @@ pub(crate) fn convert(ui: &Ui, args: &ConvertArgs) -> CommandResult {
             recompress: form.recompress,
             thin: false,
             checksums: vec![ChecksumKind::Sha256],
-        },
+        }),
         sparsify: !args.no_sparsify,
         drop_swap: args.drop_swap,
+        ignored: Vec::new(),
+        zeroed: Vec::new(),
         threads: args.threads,
         cancel,
     };

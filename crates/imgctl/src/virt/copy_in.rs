@@ -7,6 +7,7 @@ use super::edit::text;
 use super::getopt::Getopt;
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::flags::refusal;
+use crate::commands::programs::with_network;
 use crate::host_files::LocalHost;
 use crate::ui::Ui;
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -133,5 +134,5 @@ fn put(ui: &Ui, disks: &DiskArgs, given: &[(String, String)]) -> CommandResult {
             warn(ui, &text);
         }
     };
-    change(disks, flags, false, &tell).map(drop)
+    change(disks, flags, with_network(false), false, &tell).map(drop)
 }

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 /// The option that says what the disks after it are.
 pub(super) const FORMAT: &str = "format";
 
+/// The option that names disks of a second guest, where a tool has it.
+pub(super) const SECOND: &str = "second";
+
 const ADD: &str = "add";
 const ALLOW_BACKING: &str = "allow-backing";
 const HEADING: &str = "Disks";
@@ -59,6 +62,15 @@ impl DiskArgs {
     pub(super) fn open(&self) -> CommandResult<Disks> {
         let disks = self.disks.iter().map(|disk| (disk.path.clone(), self.input(disk)));
         Ok(Disks::open(&disks.collect::<Vec<_>>())?)
+    }
+
+    /// The disks of a second guest.
+    pub(super) fn second(&self, matches: &ArgMatches) -> CommandResult<Self> {
+        let last_first = matches.indices_of(ADD).and_then(Iterator::last);
+        Ok(Self {
+            disks: disks_of(matches, SECOND, last_first)?,
+            allow_backing: self.allow_backing.clone(),
+        })
     }
 
     /// How one of them is opened.
@@ -133,12 +145,10 @@ impl FromArgMatches for DiskArgs {
         if matches.contains_id("connect") {
             return Err(refuse(no_libvirt("--connect")));
         }
-        let places = |name| matches.indices_of(name).into_iter().flatten();
-        let values = matches.get_many::<String>(FORMAT).into_iter().flatten();
-        let formats: Vec<(usize, &String)> = places(FORMAT).zip(values).collect();
-        let files = matches.get_many::<OsString>(ADD).into_iter().flatten();
-        let files: Vec<(usize, &OsString)> = places(ADD).zip(files).collect();
-        let disks = disks(&formats, &files).map_err(refuse)?;
+        // Most tools know no second guest.
+        let has_second = matches.try_contains_id(SECOND).unwrap_or_default();
+        let last_second = has_second.then(|| matches.indices_of(SECOND)).flatten();
+        let disks = disks_of(matches, ADD, last_second.and_then(Iterator::last)).map_err(refuse)?;
         let allowed = matches.get_many::<PathBuf>(ALLOW_BACKING).into_iter().flatten();
         Ok(Self {
             disks,
@@ -152,9 +162,19 @@ impl FromArgMatches for DiskArgs {
     }
 }
 
+/// The disks of an option; `last_other` is the place of the last disk that another option names.
+fn disks_of(matches: &ArgMatches, option: &str, last_other: Option<usize>) -> CommandResult<Vec<Disk>> {
+    let places = |name| matches.indices_of(name).into_iter().flatten();
+    let values = matches.get_many::<String>(FORMAT).into_iter().flatten();
+    let formats: Vec<(usize, &String)> = places(FORMAT).zip(values).collect();
+    let files = matches.get_many::<OsString>(option).into_iter().flatten();
+    let files: Vec<(usize, &OsString)> = places(option).zip(files).collect();
+    disks(&formats, &files, last_other.unwrap_or(0))
+}
+
 /// Each file with the last format before it, by their places on the command line.
-fn disks(formats: &[(usize, &String)], files: &[(usize, &OsString)]) -> CommandResult<Vec<Disk>> {
-    let last_file = files.last().map_or(0, |(place, _)| *place);
+fn disks(formats: &[(usize, &String)], files: &[(usize, &OsString)], last_other: usize) -> CommandResult<Vec<Disk>> {
+    let last_file = files.last().map_or(0, |(place, _)| *place).max(last_other);
     if let Some((_, format)) = formats.last()
         && formats.last().is_some_and(|(place, _)| *place > last_file)
         && !files.is_empty()
@@ -231,7 +251,7 @@ fn unescaped(text: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn no_libvirt(name: &str) -> CommandError {
+pub(super) fn no_libvirt(name: &str) -> CommandError {
     CommandError::usage(format!("{name}: domains of libvirt are not supported"))
         .hint("name the domain's disk instead: -a /var/lib/libvirt/images/disk.qcow2 (virsh domblklist shows it)")
 }

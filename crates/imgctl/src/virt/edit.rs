@@ -6,6 +6,7 @@ use super::disks::DiskArgs;
 use super::getopt::Getopt;
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::flags::refusal;
+use crate::commands::programs::with_network;
 use crate::host_files::LocalHost;
 use crate::ui::Ui;
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -94,7 +95,7 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
             warn(ui, &text);
         }
     };
-    change(&disks, flags, false, &tell).map(drop)
+    change(&disks, flags, with_network(false), false, &tell).map(drop)
 }
 
 /// What becomes of a file.

@@ -11,6 +11,7 @@ mod copy_in;
 mod copy_out;
 mod customize;
 mod df;
+mod diff;
 mod disks;
 mod edit;
 mod figures;
@@ -22,6 +23,7 @@ mod log;
 mod ls;
 mod messages;
 mod mounts;
+mod sparsify;
 mod sysprep;
 mod tar_out;
 
@@ -57,12 +59,14 @@ pub(crate) const TOOLS: &[Tool] = &[
     copy_out::TOOL,
     customize::TOOL,
     df::TOOL,
+    diff::TOOL,
     edit::TOOL,
     filesystems::TOOL,
     get_kernel::TOOL,
     inspector::TOOL,
     log::TOOL,
     ls::TOOL,
+    sparsify::TOOL,
     sysprep::TOOL,
     copy_in::TAR_IN,
     tar_out::TOOL,

@@ -1,10 +1,11 @@
 //! Options of virt-customize that have no operation of their own here.
 
 use super::{FlagDeed, FlagGroup, FlagSpec, Peer};
+use crate::guest::Guest;
+use crate::steps::{Outcome, StepFailure, fixed};
 
 const NEEDS_PACKAGES: &str = "it runs the guest's package manager, which imgctl cannot do yet; unpack what you need with --tar-in, or install \
 it at the first boot with --firstboot-install";
-const NEEDS_LABELS: &str = "imgctl does not set SELinux labels yet";
 const WINDOWS: &str = "it is for Windows guests, which imgctl does not change";
 const SUBSCRIPTION: &str = "imgctl does not speak to Red Hat's subscription manager, and virt-customize dropped it, too; register at the first \
 boot with --firstboot-command";
@@ -54,14 +55,18 @@ pub(super) const FLAGS: &[FlagSpec] = &[
         "packages.update",
         NEEDS_PACKAGES,
     ),
-    later(
-        "selinux-relabel",
-        "",
-        "Set the labels of all files",
-        "",
-        "selinux.relabel",
-        NEEDS_LABELS,
-    ),
+    FlagSpec {
+        name: "selinux-relabel",
+        value: "",
+        group: FlagGroup::Programs,
+        help: "Set the labels of all files: nothing to do in a guest without SELinux, refused in one with it for now",
+        example: "",
+        recipe: "selinux.relabel",
+        peer: Peer::Better(
+            "the same in a guest without SELinux; a guest with it is refused until its labels can be set",
+        ),
+        deed: FlagDeed::Step(|argument| Ok(argument.step((), relabel))),
+    },
     FlagSpec {
         name: "no-selinux-relabel",
         value: "",
@@ -113,4 +118,17 @@ const fn refused(name: &'static str, value: &'static str, reason: &'static str) 
         peer: Peer::Better(reason),
         deed: FlagDeed::Refused(reason),
     }
+}
+
+/// What virt-customize takes for a guest with SELinux.
+fn relabel(_: &(), guest: &mut Guest) -> Outcome<()> {
+    for path in ["/usr/sbin/load_policy", "/etc/selinux/config"] {
+        if guest.tree().find(&fixed(path))?.is_none() {
+            return Ok(());
+        }
+    }
+    Err(StepFailure::refused_with(
+        "the guest has SELinux, and imgctl does not set its labels yet",
+        "have the guest do it at its first boot instead: --touch /.autorelabel",
+    ))
 }

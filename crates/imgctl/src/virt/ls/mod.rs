@@ -1,7 +1,7 @@
 //! virt-ls: lists folders of a guest.
 
 mod long;
-mod records;
+pub(super) mod records;
 
 use super::Tool;
 use super::disks::DiskArgs;

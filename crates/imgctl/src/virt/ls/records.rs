@@ -26,11 +26,23 @@ pub(super) struct Records {
 
 /// How a time is told.
 #[derive(Clone, Copy, Debug)]
-enum Times {
+pub(in crate::virt) enum Times {
     Date,
     Seconds,
     SecondsAgo,
     DaysAgo,
+}
+
+impl Times {
+    pub(in crate::virt) fn show(self, now: i64, time: Timestamp) -> String {
+        let ago = now.saturating_sub(time.seconds);
+        match self {
+            Self::Date => date_and_time(time.seconds),
+            Self::Seconds => format!("{:10}", time.seconds),
+            Self::SecondsAgo => format!("{ago:8}"),
+            Self::DaysAgo => format!("{:3}", ago / 86_400),
+        }
+    }
 }
 
 impl LsArgs {
@@ -98,7 +110,7 @@ impl Records {
         }
         for time in [metadata.accessed, metadata.modified, metadata.changed] {
             if let Some(times) = self.times {
-                push(self.time(times, time));
+                push(times.show(self.now, time));
             }
         }
         if self.has_extra_stats {
@@ -131,16 +143,6 @@ impl Records {
         match self.is_csv {
             true => text,
             false => format!("{text:>10}"),
-        }
-    }
-
-    fn time(&self, times: Times, time: Timestamp) -> String {
-        let ago = self.now.saturating_sub(time.seconds);
-        match times {
-            Times::Date => date_and_time(time.seconds),
-            Times::Seconds => format!("{:10}", time.seconds),
-            Times::SecondsAgo => format!("{ago:8}"),
-            Times::DaysAgo => format!("{:3}", ago / 86_400),
         }
     }
 
@@ -190,7 +192,7 @@ impl Failure {
     }
 }
 
-fn letter(kind: FileKind) -> &'static str {
+pub(in crate::virt) fn letter(kind: FileKind) -> &'static str {
     match kind {
         FileKind::File => "-",
         FileKind::Directory => "d",
@@ -203,7 +205,7 @@ fn letter(kind: FileKind) -> &'static str {
 }
 
 /// Device, inode, links, the device that it stands for, and sectors.
-fn extra_stats(
+pub(in crate::virt) fn extra_stats(
     tree: &Tree,
     node: TreeNode,
     metadata: &Metadata,
@@ -223,7 +225,7 @@ fn extra_stats(
 }
 
 /// The device number of each mounted filesystem, as the appliance's kernel gives them to its disks.
-fn devices(opened: &Opened) -> BTreeMap<MountIndex, (u32, u32)> {
+pub(in crate::virt) fn devices(opened: &Opened) -> BTreeMap<MountIndex, (u32, u32)> {
     let mounts = opened.tree().mounts();
     let numbers = mounts.filter_map(|(index, mount)| Some((index, device_number(opened.place_of(&mount.path)?)?)));
     numbers.collect()
