@@ -6,6 +6,7 @@ use crate::guest::{Change, Guest, Notice, facts, plan_for};
 use crate::image::BaseImage;
 use crate::pack::digest::{FileDigests, digest_file};
 use crate::pack::{PackSource, PendingOutput, Replacement, Target, free_ranges, wipe};
+use crate::programs::Runner;
 use crate::receipt::{BaseRecord, GuestRecord, OutputRecord, StepRecord, VerifierRecord};
 use crate::stages::{Stages, cancelled};
 use crate::steps::flags::{PlannedFlag, planned};
@@ -19,6 +20,7 @@ use imgctl_vfs::{Timestamp, Tree};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 
 /// Changes kept in memory before they spill to the scratch file.
 const OVERLAY_MEMORY_BYTES: u64 = 32 << 20;
@@ -208,7 +210,9 @@ impl<'a> Run<'a> {
             (self.on_event)(Event::Step(name.to_owned()));
             !self.options.cancel.load(Ordering::Relaxed)
         };
-        match steps::execute_with(plan, flags, guest, &mut on_step) {
+        let executed = self.with_programs(guest, |guest| steps::execute_with(plan, flags, guest, &mut on_step));
+        match executed {
+            Err(_) if self.options.cancel.load(Ordering::Relaxed) => Err(cancelled()),
             Ok(true) => Ok(()),
             Ok(false) => Err(cancelled()),
             Err(failed) => {
@@ -220,6 +224,24 @@ impl<'a> Run<'a> {
                 .with_source(failed.cause))
             }
         }
+    }
+
+    /// Lets steps run programs of the guest; what these write is told as it comes.
+    fn with_programs<T>(&self, guest: &mut Guest, work: impl FnOnce(&mut Guest) -> T) -> T {
+        let (events, told) = mpsc::channel();
+        guest.set_runner(Some(Arc::new(Runner {
+            options: self.options.programs.clone(),
+            scratch: self.scratch_folder(),
+            cancel: Arc::clone(&self.options.cancel),
+            events,
+        })));
+        std::thread::scope(|scope| {
+            scope.spawn(|| told.into_iter().for_each(self.on_event));
+            let done = work(guest);
+            // With it goes the sender, and so the thread ends.
+            guest.set_runner(None);
+            done
+        })
     }
 
     /// Packing, publishing and the receipt. `base_digest` waits for the digest of the base.

@@ -56,6 +56,13 @@ pub enum Event {
     Stage(Stage),
     /// A step of the recipe begins.
     Step(String),
+    /// A program of the guest wrote a line.
+    Output {
+        /// The step that runs it.
+        step: &'static str,
+        /// The line, without its line break.
+        line: String,
+    },
     /// A stage has done so many of so many bytes.
     Progress {
         /// The stage.

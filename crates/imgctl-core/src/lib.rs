@@ -28,6 +28,7 @@ mod info;
 mod inspect;
 mod options;
 mod pack;
+mod programs;
 mod receipt;
 mod stages;
 pub mod steps;
@@ -49,9 +50,11 @@ pub use extract::{ArchiveOptions, ExtractOptions, Extraction, write_archive};
 pub use image::ImageFormat;
 pub use imgctl_package as packages;
 pub use imgctl_qcow2::{CheckReport, Compat, Finding, FindingKind};
+pub use imgctl_sandbox::{Command, End, Launcher, Stream, doctor, warden};
 pub use info::{AllocationInfo, ImageInfo, SnapshotInfo, check, info};
 pub use inspect::{GuestInspection, Inspection, PackageCount, PartitionInspection, Usage, inspect};
 pub use options::{ConvertOptions, CustomizeOptions, Destination, InputOptions, OutputOptions};
+pub use programs::{Program, ProgramOptions, RunOptions, SandboxChoice, run_program};
 pub use receipt::{
     BaseRecord, ClusterRecord, GuestRecord, MountRecord, OutputRecord, Receipt, StageRecord, StepRecord, VerifierRecord,
 };

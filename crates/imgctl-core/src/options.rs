@@ -1,6 +1,7 @@
 //! What a caller asks for.
 
 use crate::ImageFormat;
+use crate::programs::ProgramOptions;
 use crate::steps::flags::Flag;
 use imgctl_qcow2::Compat;
 use imgctl_recipe::{ChecksumKind, Compression, OutputFormat, Recipe};
@@ -85,6 +86,8 @@ pub struct CustomizeOptions {
     pub recipe: Option<Recipe>,
     /// Options of the command line that change the guest: after the recipe's sections, before its `reset`.
     pub flags: Vec<Flag>,
+    /// How programs of the guest run, where something needs them.
+    pub programs: ProgramOptions,
     /// What becomes of the changes.
     pub destination: Destination,
     /// Digest the base, for the receipt: all of it is read once, beside the other work.
@@ -111,7 +114,7 @@ pub struct ConvertOptions {
     pub input: InputOptions,
     /// What is written. `thin` and a dry run are not possible here.
     pub destination: Destination,
-    /// Leave out what clean ext4 and FAT filesystems do not use.
+    /// Leave out what clean ext4, XFS and FAT filesystems do not use.
     pub sparsify: bool,
     /// Leave out what swap partitions hold; their headers stay.
     pub drop_swap: bool,

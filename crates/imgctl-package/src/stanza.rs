@@ -1,6 +1,8 @@
 //! Texts of stanzas: `Key: value` lines, a blank line after each stanza, a blank at the start of a line that goes on.
 #![deny(clippy::arithmetic_side_effects, clippy::as_conversions, clippy::indexing_slicing)]
 
+const DESCRIPTION: &[u8] = b"Description";
+
 /// The fields of one stanza. Of those that go on over several lines, only the description has its later lines.
 #[derive(Debug, Default)]
 pub(crate) struct Stanza<'t> {
@@ -45,7 +47,7 @@ pub(crate) fn stanzas(text: &[u8]) -> impl Iterator<Item = Stanza<'_>> {
                 None if stanza.fields.is_empty() => {}
                 None => return Some(stanza),
                 Some(b' ' | b'\t') => {
-                    let is_description = |(key, _): &(&[u8], _)| key.eq_ignore_ascii_case(b"Description");
+                    let is_description = |(key, _): &(&[u8], _)| key.eq_ignore_ascii_case(DESCRIPTION);
                     if stanza.fields.last().is_some_and(is_description) {
                         stanza.description.push(line.get(1..).unwrap_or_default());
                     }
@@ -53,7 +55,13 @@ pub(crate) fn stanzas(text: &[u8]) -> impl Iterator<Item = Stanza<'_>> {
                 Some(_) => {
                     let mut parts = line.splitn(2, |byte| *byte == b':');
                     if let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-                        stanza.fields.push((key.trim_ascii(), value.trim_ascii()));
+                        let key = key.trim_ascii();
+                        // A text for people stays as it is, as dpkg shows it.
+                        let value = match key.eq_ignore_ascii_case(DESCRIPTION) {
+                            true => value.trim_ascii_start(),
+                            false => value.trim_ascii(),
+                        };
+                        stanza.fields.push((key, value));
                     }
                 }
             }
@@ -83,11 +91,12 @@ mod tests {
 
     #[test]
     fn stanzas_end_at_blank_lines() {
-        let text = b"\n\nPackage: a\nDescription: x\n longer\n .\nVERSION: 1\n\n\nno colon\nPackage:b";
+        let text = b"\n\nPackage: a\nDescription: x \n longer\n .\nVERSION: 1\n\n\nno colon\nPackage:b";
         let found: Vec<Stanza<'_>> = stanzas(text).collect();
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].get("version"), Some(&b"1"[..]));
         assert_eq!(found[0].get_exact("version"), None);
+        assert_eq!(found[0].get("Description"), Some(&b"x "[..]));
         assert_eq!(found[0].description().as_deref(), Some("longer\n."));
         assert_eq!(found[1].get("Package"), Some(&b"b"[..]));
         assert_eq!(found[1].description(), None);

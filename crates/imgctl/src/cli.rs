@@ -3,8 +3,8 @@
 use crate::command_error::CommandResult;
 use crate::commands::recipe::RecipeCommand;
 use crate::commands::{
-    cat, check, compare, completions, convert, customize, import, info, inspect, install_links, ls, man_pages, plan,
-    recipe, steps, sysprep, verify,
+    cat, check, compare, completions, convert, customize, doctor, import, info, inspect, install_links, ls, man_pages,
+    plan, recipe, run, steps, sysprep, verify,
 };
 use crate::ui::{MessageArgs, Ui};
 use clap::builder::styling::{AnsiColor, Styles};
@@ -49,6 +49,7 @@ enum Command {
     Customize(Box<customize::CustomizeArgs>),
     Sysprep(Box<sysprep::SysprepArgs>),
     Plan(Box<plan::PlanArgs>),
+    Run(run::RunProgramArgs),
     Inspect(inspect::InspectArgs),
     Ls(ls::LsArgs),
     Cat(cat::CatArgs),
@@ -57,6 +58,7 @@ enum Command {
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Verify(verify::VerifyArgs),
+    Doctor(doctor::DoctorArgs),
     Steps(steps::StepsArgs),
     /// Work with recipes
     #[command(subcommand, arg_required_else_help = true)]
@@ -123,6 +125,7 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::Customize(args) => customize::customize(ui, args)?,
         Command::Sysprep(args) => sysprep::sysprep(ui, args)?,
         Command::Plan(args) => plan::plan(ui, args)?,
+        Command::Run(args) => return run::run(ui, args),
         Command::Inspect(args) => inspect::inspect(ui, args)?,
         Command::Ls(args) => ls::ls(ui, args)?,
         Command::Cat(args) => cat::cat(ui, args)?,
@@ -138,6 +141,7 @@ fn dispatch(ui: &Ui, command: &Command) -> CommandResult<u8> {
         Command::ManPages(args) => man_pages::man_pages(args)?,
         Command::Recipe(RecipeCommand::Explain(args)) => recipe::explain(ui, args)?,
         Command::Recipe(RecipeCommand::Schema(_)) => recipe::schema(ui)?,
+        Command::Doctor(args) => return doctor::doctor(ui, args),
         Command::Steps(args) => steps::steps(ui, args)?,
         Command::Verify(args) => verify::verify(ui, args)?,
     }

@@ -18,6 +18,10 @@ use ui::MessageArgs;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
+    // Before anything else: the sandbox of guest programs is made by a process that was just this.
+    if let Some(code) = imgctl_core::warden(&arguments) {
+        return code;
+    }
     if let Some(call) = virt::Call::of(&arguments) {
         return call.run();
     }

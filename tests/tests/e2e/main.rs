@@ -19,6 +19,7 @@ mod kernel;
 mod kill;
 mod node_recipes;
 mod populate;
+mod programs;
 mod real_images;
 mod receipt;
 mod reset;

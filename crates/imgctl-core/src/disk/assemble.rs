@@ -1,7 +1,7 @@
 //! The guest's root, found by what it holds, and everything its fstab mounts.
 
 use super::engine::{self, Access};
-use super::{Disk, describe, is_supported};
+use super::{Disk, describe, is_supported, may_be_root};
 use crate::guest::{Fstab, FstabEntry, FstabSpec};
 use crate::{Error, ErrorKind, Result};
 use imgctl_vfs::{GuestPath, Mount, Timestamp, Tree, WriteFs};
@@ -208,7 +208,7 @@ pub(super) fn unsupported(partition: &Partition, kind: ContentKind) -> Error {
         ErrorKind::Image,
         format!("{} holds {what}, which is not supported", describe(partition.number)),
     )
-    .with_hint("imgctl reads and writes ext4 and FAT filesystems on GPT, MBR and unpartitioned disks")
+    .with_hint("imgctl reads and writes ext4, XFS and FAT filesystems on GPT, MBR and unpartitioned disks")
 }
 
 fn partition_by_number(disk: &Disk, number: u32) -> Result<(&Partition, &Content)> {
@@ -223,7 +223,7 @@ fn find_root(disk: &Disk) -> Result<(&Partition, &Content)> {
     let aside = disk.aside();
     let mut roots = Vec::new();
     let mut failure = None;
-    for (partition, content) in disk.partitions().filter(|(_, content)| content.kind.is_ext()) {
+    for (partition, content) in disk.partitions().filter(|(_, content)| may_be_root(content.kind)) {
         match looks_like_root(&aside, partition, content) {
             Ok(true) => roots.push((partition, content)),
             Ok(false) => {}
@@ -270,7 +270,6 @@ fn no_root(disk: &Disk) -> Error {
         ContentKind::Lvm2,
         ContentKind::MdRaid,
         ContentKind::Btrfs,
-        ContentKind::Xfs,
     ];
     let suspect = disk.partitions().find(|(_, content)| suspects.contains(&content.kind));
     match suspect {

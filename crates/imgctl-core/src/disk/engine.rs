@@ -5,6 +5,7 @@ use imgctl_ext4::{Ext4, Ext4Options};
 use imgctl_fat::{Fat, FatOptions};
 use imgctl_vfs::{ErrorKind, Result, Timestamp, WriteFs};
 use imgctl_volume::ContentKind;
+use imgctl_xfs::{Xfs, XfsOptions};
 use std::sync::Arc;
 
 /// What a filesystem is opened for.
@@ -36,6 +37,10 @@ pub(crate) fn open(
         }
         ContentKind::Fat => {
             let fs = Fat::open(device, FatOptions { now, read_only })?;
+            Ok(Box::new(fs))
+        }
+        ContentKind::Xfs => {
+            let fs = Xfs::open(device, XfsOptions { now, read_only })?;
             Ok(Box::new(fs))
         }
         other => Err(imgctl_vfs::Error::new(

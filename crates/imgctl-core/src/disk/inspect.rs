@@ -9,7 +9,7 @@ use crate::{InputOptions, Result};
 use imgctl_block::{BlockRead, Overlay};
 use imgctl_package::{Database, Package, PackageState};
 use imgctl_vfs::{EscapedBytes, GuestPath, Timestamp, Tree};
-use imgctl_volume::{Content, Partition};
+use imgctl_volume::{Content, ContentKind, Partition};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -85,11 +85,12 @@ fn inspect_partition(disk: &Disk, partition: &Partition, content: &Content) -> P
     let Ok(device) = disk.device(partition) else {
         return inspection;
     };
-    if content.kind.is_ext() {
-        inspection.features = imgctl_ext4::probe(&device)
-            .map(|summary| summary.features)
-            .unwrap_or_default();
+    inspection.features = match content.kind {
+        kind if kind.is_ext() => imgctl_ext4::probe(&device).map(|summary| summary.features),
+        ContentKind::Xfs => imgctl_xfs::probe(&device).map(|summary| summary.features),
+        _ => None,
     }
+    .unwrap_or_default();
     if is_supported(content.kind) {
         let usage =
             engine::open(content.kind, device, Timestamp::default(), Access::ReadOnly).and_then(|fs| fs.statfs());

@@ -72,16 +72,18 @@ impl Disk {
         device(&self.overlay, partition)
     }
 
-    /// The run's reference time where the caller gave none: the newest time that an ext4 filesystem of this disk
+    /// The run's reference time where the caller gave none: the newest time that an ext4 or XFS filesystem of this disk
     /// records of itself (superblock: last mount, last write, last check, creation).
     pub(crate) fn recorded_time(&self) -> Result<Timestamp> {
         let mut newest = Timestamp::default();
         for (partition, content) in self.partitions() {
-            if content.kind.is_ext()
-                && let Some(summary) = imgctl_ext4::probe(&self.device(partition)?)
-            {
-                newest = newest.max(summary.newest_time);
-            }
+            let device = self.device(partition)?;
+            let recorded = match content.kind {
+                kind if kind.is_ext() => imgctl_ext4::probe(&device).map(|summary| summary.newest_time),
+                ContentKind::Xfs => imgctl_xfs::probe(&device).map(|summary| summary.newest_time),
+                _ => None,
+            };
+            newest = newest.max(recorded.unwrap_or_default());
         }
         Ok(newest)
     }
@@ -105,9 +107,14 @@ pub(crate) fn describe(number: u32) -> String {
     }
 }
 
+/// Whether a filesystem of this kind can hold an operating system.
+pub(crate) fn may_be_root(kind: ContentKind) -> bool {
+    kind.is_ext() || kind == ContentKind::Xfs
+}
+
 /// Whether a filesystem of this kind can be mounted into a guest.
 pub(crate) fn is_supported(kind: ContentKind) -> bool {
-    kind.is_ext() || kind == ContentKind::Fat
+    may_be_root(kind) || kind == ContentKind::Fat
 }
 
 /// A guest opened for reading.

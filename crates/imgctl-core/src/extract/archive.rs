@@ -237,3 +237,19 @@ fn record(field: &[u8]) -> Vec<u8> {
 fn cannot_write(source: io::Error) -> Error {
     Error::new(ErrorKind::Other, "cannot write the archive").with_source(source)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_record_counts_itself() {
+        assert_eq!(record(b"k=v\n"), b"6 k=v\n");
+        for length in [4, 5, 6, 7, 93, 94, 95, 96, 97, 990, 995, 996, 997] {
+            let record = record(&vec![b'\n'; length]);
+            let blank = record.iter().position(|byte| *byte == b' ').unwrap();
+            let told: usize = std::str::from_utf8(&record[..blank]).unwrap().parse().unwrap();
+            assert_eq!((told, record.len()), (record.len(), blank + 1 + length));
+        }
+    }
+}

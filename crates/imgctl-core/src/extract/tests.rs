@@ -122,7 +122,7 @@ fn attributes_are_written_where_they_are_wanted() {
     let root = fs.root();
     let data = folder(&mut fs, root, b"data", 0o755);
     let node = file(&mut fs, data, b"a", b"");
-    fs.set_xattr(node, b"user.x", b"a\0b=\n").unwrap();
+    fs.set_xattr(node, b"user.x", b"a\0b=").unwrap();
     fs.set_xattr(node, b"security.selinux", b"label\0").unwrap();
     let tree = Tree::new("model", Box::new(fs));
     let names = |xattrs, selinux| {
@@ -143,7 +143,7 @@ fn attributes_are_written_where_they_are_wanted() {
         fields
     };
     assert_eq!(names(false, false), []);
-    let user = ("SCHILY.xattr.user.x".to_owned(), b"a\0b=\n".to_vec());
+    let user = ("SCHILY.xattr.user.x".to_owned(), b"a\0b=".to_vec());
     let label = ("SCHILY.xattr.security.selinux".to_owned(), b"label\0".to_vec());
     assert_eq!(names(true, false), std::slice::from_ref(&user));
     assert_eq!(names(true, true), [label, user]);

@@ -49,6 +49,9 @@ pub enum GuestError {
         /// What is wrong with it.
         source: globset::Error,
     },
+    /// The guest's files are still in use by a program that has ended.
+    #[error("the guest's files are still held by the sandbox of a program")]
+    Lent,
     /// A bound that keeps hostile images from using up memory.
     #[error("{what} at {path}: more than {limit}")]
     TooMuch {

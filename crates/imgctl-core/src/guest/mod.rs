@@ -25,9 +25,11 @@ pub use os_release::{OsFamily, OsRelease};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::holds_private_key;
 
-use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, MountIndex, Timestamp, Tree};
+use crate::programs::Runner;
+use imgctl_vfs::{ErrorKind, FileKind, Found, GuestPath, Metadata, ModelFs, MountIndex, Timestamp, Tree};
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::sync::Arc;
 
 /// The largest text file (passwd, a unit, hosts) that is read as a whole.
 pub const MAX_TEXT_BYTES: u64 = 16 << 20;
@@ -61,6 +63,8 @@ pub struct Guest {
     /// Mounts that were reported as unable to store owners, modes or attributes.
     reported: BTreeSet<MountIndex>,
     kept: kept::Kept,
+    /// How programs of the guest are run; `None` where none can be.
+    runner: Option<Arc<Runner>>,
 }
 
 impl Guest {
@@ -75,7 +79,30 @@ impl Guest {
             notices: Vec::new(),
             reported: BTreeSet::new(),
             kept: kept::Kept::default(),
+            runner: None,
         }
+    }
+
+    /// How programs of the guest are run from here on.
+    pub(crate) fn set_runner(&mut self, runner: Option<Arc<Runner>>) {
+        self.runner = runner;
+    }
+
+    /// How programs of the guest are run.
+    pub(crate) fn runner(&self) -> Option<Arc<Runner>> {
+        self.runner.clone()
+    }
+
+    /// Gives the tree away for as long as `borrow` takes, to be read by threads that outlive no call.
+    ///
+    /// # Errors
+    /// When the tree is still held by somebody else afterwards; the guest is of no use then.
+    pub(crate) fn lend<T>(&mut self, borrow: impl FnOnce(Arc<Tree>) -> T) -> Result<T> {
+        let nothing = Tree::new("lent", Box::new(ModelFs::new(self.now)));
+        let tree = Arc::new(std::mem::replace(&mut self.tree, nothing));
+        let result = borrow(Arc::clone(&tree));
+        self.tree = Arc::into_inner(tree).ok_or(GuestError::Lent)?;
+        Ok(result)
     }
 
     /// The tree, for reading.

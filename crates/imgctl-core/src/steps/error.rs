@@ -48,6 +48,17 @@ pub enum StepFailure {
         /// What it does have that is nearest, escaped.
         nearest: Vec<String>,
     },
+    /// A program of the guest failed.
+    #[error("the program {end}{last}")]
+    Program {
+        /// How it ended, as a part of a sentence.
+        end: String,
+        /// The last lines that it wrote, each after a line break.
+        last: String,
+    },
+    /// A program of the guest could not be run.
+    #[error(transparent)]
+    Sandbox(imgctl_sandbox::Error),
     /// Something the guest holds does not allow what was asked.
     #[error("{message}")]
     Refused {
@@ -105,17 +116,23 @@ impl StepError {
     /// What the user can do, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        match &*self.cause {
-            StepFailure::Unknown { nearest, .. } if !nearest.is_empty() => {
-                Some(format!("did you mean {}?", nearest.join(" or ")))
-            }
-            StepFailure::Refused { hint, .. } => hint.map(str::to_owned),
-            _ => None,
-        }
+        self.cause.hint()
     }
 }
 
 impl StepFailure {
+    /// What the user can do, where that is known.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { nearest, .. } if !nearest.is_empty() => {
+                Some(format!("did you mean {}?", nearest.join(" or ")))
+            }
+            Self::Refused { hint, .. } => hint.map(str::to_owned),
+            Self::Sandbox(error) => error.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
     /// What the guest does not allow, without a remedy.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         let message = message.into();
@@ -123,7 +140,7 @@ impl StepFailure {
     }
 
     /// What the guest does not allow, and what the user can do.
-    pub(super) fn refused_with(message: impl Into<String>, hint: &'static str) -> Self {
+    pub(crate) fn refused_with(message: impl Into<String>, hint: &'static str) -> Self {
         let message = message.into();
         let hint = Some(hint);
         Self::Refused { message, hint }
@@ -141,7 +158,7 @@ impl StepFailure {
     }
 
     /// That `name` is unknown, with the up to three nearest of `known`.
-    pub(super) fn unknown<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a [u8]>) -> Self {
+    pub(crate) fn unknown<'a>(kind: &'static str, name: &str, known: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let known = known.into_iter().map(|name| EscapedBytes(name).to_string());
         let mut ranked: Vec<(usize, String)> = known
             .map(|known| (strsim::osa_distance(name, &known), known))

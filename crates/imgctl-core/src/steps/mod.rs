@@ -12,6 +12,7 @@ mod identity;
 mod network;
 mod repositories;
 mod reset;
+mod run;
 pub(crate) mod services;
 mod ssh_authorized_keys;
 mod text;
@@ -68,6 +69,8 @@ pub const STEPS: &[StepSpec] = &joined::<{ FIRST.len() + reset::SPECS.len() }>(F
 const FIRST: &[StepSpec] = &[
     trust::SPEC,
     repositories::SPEC,
+    run::BEFORE_PACKAGES,
+    run::AFTER_PACKAGES,
     accounts::group::SPEC,
     accounts::user::SPEC,
     accounts::group::MEMBERS,
@@ -89,6 +92,7 @@ const FIRST: &[StepSpec] = &[
     boot::swap::SPEC,
     network::interfaces::SPEC,
     accounts::sshd::SPEC,
+    run::AFTER_FILES,
     services::UNMASK,
     services::PRESET,
     services::DISABLE,
@@ -97,6 +101,7 @@ const FIRST: &[StepSpec] = &[
     services::USER,
     services::DEFAULT_TARGET,
     first_boot::SPEC,
+    run::SPEC,
 ];
 
 /// Two lists of steps as one.

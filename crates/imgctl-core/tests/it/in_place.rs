@@ -20,6 +20,7 @@ fn options(image: &Path, destination: Destination) -> CustomizeOptions {
         input: InputOptions::default(),
         recipe: Some(recipe(SECTIONS)),
         flags: Vec::new(),
+        programs: imgctl_core::ProgramOptions::default(),
         destination,
         digest_base: false,
         wipe_free: false,

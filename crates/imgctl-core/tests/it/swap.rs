@@ -15,6 +15,7 @@ fn made(base: PathBuf, sections: &str, output: &Path, format: OutputFormat) {
         input: InputOptions::default(),
         recipe: Some(recipe(sections)),
         flags: Vec::new(),
+        programs: imgctl_core::ProgramOptions::default(),
         destination: Destination::File(OutputOptions {
             path: output.to_owned(),
             force: false,

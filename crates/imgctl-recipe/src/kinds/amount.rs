@@ -2,6 +2,7 @@
 
 use super::{Numbers, TextKind};
 use crate::finding::{Complaint, quoted};
+use std::time::Duration;
 
 /// A number of bytes like `16GiB`.
 pub(crate) static SIZE: TextKind = TextKind {
@@ -90,6 +91,19 @@ fn check_cluster_size(text: &str) -> Result<(), Complaint> {
     }
     Err(Complaint::error(format!("qcow2 has no clusters of {}", quoted(text)))
         .hint("write a power of two from `512B` to `2MiB`"))
+}
+
+/// The time that a duration means, once it was found right.
+pub(crate) fn duration(text: &str) -> Option<Duration> {
+    let mut seconds = 0_u64;
+    let mut rest = text;
+    for (unit, factor) in [('h', 3600), ('m', 60), ('s', 1)] {
+        if let Some((number, after)) = rest.split_once(unit) {
+            seconds = seconds.checked_add(number.parse::<u64>().ok()?.checked_mul(factor)?)?;
+            rest = after;
+        }
+    }
+    rest.is_empty().then_some(Duration::from_secs(seconds))
 }
 
 fn check_duration(text: &str) -> Result<(), Complaint> {

@@ -21,7 +21,7 @@ pub(crate) use address::{
     DATASOURCE, DOMAIN, FILESYSTEM_NAME, INTERFACE, INTERFACE_GLOB, IP_ADDRESS, IP_PREFIX, MAC_ADDRESS, MOUNT_POINT,
     MOUNT_SOURCE,
 };
-pub(crate) use amount::{CLUSTER_SIZE, DURATION, SIZE, TIMESTAMP, size_bytes};
+pub(crate) use amount::{CLUSTER_SIZE, DURATION, SIZE, TIMESTAMP, duration, size_bytes};
 pub(crate) use content::{CONTENT, EDIT, LINE, REGEX, compile, script};
 pub(crate) use machine::{
     ARCHITECTURE, KERNEL_ARGUMENT, MODULE, OPTION_NAME, OPTION_VALUE, OS_ID, PACKAGE, PACKAGE_NAME, SELINUX_CONTEXT,

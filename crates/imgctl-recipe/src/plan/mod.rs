@@ -12,6 +12,7 @@ mod keyboard;
 mod mode;
 mod network;
 mod reset;
+mod run;
 mod secret;
 mod trust;
 mod users;
@@ -28,6 +29,7 @@ pub use keyboard::*;
 pub use mode::{ModeChange, ModeClause};
 pub use network::*;
 pub use reset::{MachineId, RESET_OPERATIONS, Reset, ResetOperation, ResetProfile};
+pub use run::{RunAt, RunDeed, RunEntry};
 pub(crate) use secret::SHORTEST_SECRET;
 pub use secret::{Redactor, Secret};
 pub use trust::{AptArchive, Authority, Repository, RepositoryKey, RepositoryPlace};
@@ -80,6 +82,8 @@ pub struct Plan {
     pub default_target: Option<Sourced<String>>,
     /// `first_boot`, in the recipe's order.
     pub first_boot: Vec<Sourced<FirstBoot>>,
+    /// `run`, in the recipe's order.
+    pub run: Vec<Sourced<RunEntry>>,
     /// `reset`; `None` when the recipe has no such section.
     pub reset: Option<Sourced<Reset>>,
     /// `verify`, in the recipe's order.

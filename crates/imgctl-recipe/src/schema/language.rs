@@ -229,8 +229,7 @@ reset: { profile: golden }
             "Programs of the guest to run.",
         )
         .default("nothing is run")
-        .also(&["runcmd", "script", "scripts", "commands", "provisioners"])
-        .later(),
+        .also(&["runcmd", "script", "scripts", "commands", "provisioners"]),
         Key::new(
             "ansible",
             Shape::Table(&ansible::ANSIBLE),

@@ -7,8 +7,10 @@ pub(super) static RUN: Table = Table {
     path: "run[]",
     what: "a mapping like `{ name: build module, script: \"dkms autoinstall\\n\" }`",
     about: "\
-Runs in the guest's tree, in a sandbox without network unless the entry asks for it. An exit status other than 0 ends the run
-and nothing is written. `at` says when; entries of one place run in the recipe's order.",
+Runs in the guest's tree, in a sandbox (docs/sandbox.md) without a network unless the entry asks for one and the command line gives
+it one (`--network host`). What it changes becomes part of the image, but for what is under `/tmp`, `/run`, `/dev`, `/proc` and `/sys`, and
+for lists, archives and logs of package managers. An exit status other than 0 ends the run and nothing is written. `at` says when; entries
+of one place run in the recipe's order.",
     example: "\
 run:
   - name: build the driver
@@ -80,7 +82,8 @@ run:
             "image",
             "Which kernel `uname` tells of: the image's newest, or the one that runs.",
         )
-        .default("`host`"),
+        .default("`host`")
+        .later_but("host"),
         Key::new("timeout", Shape::Text(&kinds::DURATION), "10m", "How long it may take.").default("no limit"),
         Key::new(
             "otherwise",
@@ -89,7 +92,8 @@ run:
             "What to do where guest programs cannot run: refuse, or put it off until the first boot.",
         )
         .default("`fail`")
-        .also(&["fallback"]),
+        .also(&["fallback"])
+        .later_but("fail"),
         Key::when(),
     ],
 };

@@ -25,7 +25,7 @@ pub(super) fn first_boot(fields: &Fields<'_>, context: &mut Context<'_>) -> Vec<
 }
 
 /// What the entry runs; `None` after a finding.
-fn deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FirstBootDeed> {
+pub(super) fn deed(entry: &Fields<'_>, context: &mut Context<'_>) -> Option<FirstBootDeed> {
     if let Some((text, place)) = entry.text("script") {
         check_interpreter(text, place, context);
         return Some(FirstBootDeed::Script(Content::Inline(text.to_owned())));

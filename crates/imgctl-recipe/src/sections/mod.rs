@@ -10,6 +10,7 @@ mod network;
 mod outputs;
 mod repositories;
 mod reset;
+mod run;
 mod services;
 mod sshd;
 mod trust;
@@ -150,6 +151,7 @@ pub(crate) fn plan(fields: &Fields<'_>, findings: &mut Findings, reading: Readin
         user_services,
         default_target,
         first_boot: first_boot::first_boot(fields, &mut context),
+        run: run::run(fields, &mut context),
         kernel: boot::kernel(fields, &mut context),
         sysctl: boot::sysctl(fields, &mut context),
         fstab: boot::fstab(fields, &mut context),

@@ -74,7 +74,13 @@ fn the_kubernetes_nodes_check_clean() {
         ),
         (
             "debian13-k8s-sriov",
-            &["source", "disk.size", "packages.install", "run", "outputs.emit"],
+            &[
+                "source",
+                "disk.size",
+                "packages.install",
+                "run[0].kernel",
+                "outputs.emit",
+            ],
         ),
         ("rocky9-rke2", &["files[3].url", "selinux.relabel"]),
         ("ubuntu2404-k3s", &["ansible", "files[0].url"]),

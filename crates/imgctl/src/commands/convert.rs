@@ -21,7 +21,7 @@ Examples:
   imgctl convert overlay.qcow2 flat.qcow2 --allow-backing /srv/images
   imgctl convert disk.qcow2 /dev/sdb --format raw --force     # not atomic
 
-What clean ext4 and FAT filesystems do not use is left out, so it reads as zeros in the output; with --no-sparsify the \
+What clean ext4, XFS and FAT filesystems do not use is left out, so it reads as zeros in the output; with --no-sparsify the \
 output's disk is the input's, byte by byte. A block device is written in place: after a failure it is half written.
 
 Standard output stays empty unless --json asks for the record.";

@@ -2,6 +2,7 @@
 
 use super::flags::FlagArgs;
 use super::output::FormArgs;
+use super::programs::ProgramArgs;
 use super::{InputArgs, VariableArgs, changes, summary};
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::recipe;
@@ -84,6 +85,8 @@ pub(super) struct RunArgs {
     scratch: Option<PathBuf>,
     #[command(flatten)]
     variables: VariableArgs,
+    #[command(flatten)]
+    programs: ProgramArgs,
     #[command(flatten)]
     pub(super) flags: FlagArgs,
 }
@@ -196,6 +199,7 @@ impl RunArgs {
             input: input.options(),
             recipe,
             flags: self.flags.read()?,
+            programs: self.programs.options(),
             digest_base: true,
             destination,
             wipe_free: false,

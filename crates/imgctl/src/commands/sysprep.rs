@@ -96,8 +96,7 @@ impl Choice {
                 names: BTreeSet::new(),
                 customize: true,
             },
-            // Theirs runs what --script names by it; that option is refused where it is given.
-            "script" => Self::default(),
+            name if has_nothing_to_do(name) => Self::default(),
             name => Self {
                 names: BTreeSet::from([find(name, is_on)?]),
                 customize: false,
@@ -112,6 +111,13 @@ impl Choice {
         }
         Ok(())
     }
+}
+
+/// Operations that theirs does by default, and scripts therefore name: `script` runs what --script names, which is refused
+/// where it is given; and a guest on LVM is not opened at all.
+fn has_nothing_to_do(name: &str) -> bool {
+    let is_missing = |operation: &ResetOperation| !operation.refused.is_empty();
+    matches!(name, "script" | "lvm-uuids") && ResetOperation::find(name).is_some_and(is_missing)
 }
 
 fn possible() -> impl Iterator<Item = &'static ResetOperation> {
@@ -285,6 +291,7 @@ mod tests {
         assert!(!choice(&["--operations", "all,-customize"]).unwrap().customize);
         assert!(names(&["--profile", "golden"]).contains(&"cloud-init"));
         assert!(names(&["--operations", "all,-fs-uuids"]).len() > 50);
+        assert_eq!(names(&["--enable", "script,lvm-uuids,tmp-files"]), ["tmp"]);
     }
 
     #[test]

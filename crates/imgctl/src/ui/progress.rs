@@ -52,6 +52,12 @@ struct StepRecord {
 }
 
 #[derive(Serialize)]
+struct OutputRecord {
+    step: &'static str,
+    line: String,
+}
+
+#[derive(Serialize)]
 struct ProgressRecord {
     stage: &'static str,
     done_bytes: u64,
@@ -89,6 +95,14 @@ impl<'u> Progress<'u> {
                 Form::Bar => self.bar.set_message(format!("edit: {}", Printable(step))),
                 Form::Lines => self.ui.status(format_args!("  {}", Printable(step))),
                 Form::Events => self.ui.event("step", StepRecord { step }),
+                Form::Nothing => {}
+            },
+            Event::Output { step, line } => match self.form {
+                Form::Bar => self
+                    .bar
+                    .suspend(|| self.ui.status(format_args!("  {step}: {}", Printable(line)))),
+                Form::Lines => self.ui.status(format_args!("    {step}: {}", Printable(line))),
+                Form::Events => self.ui.event("output", OutputRecord { step, line }),
                 Form::Nothing => {}
             },
             Event::Progress { stage, done, total } => self.bytes(stage, done, total),

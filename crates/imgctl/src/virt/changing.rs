@@ -1,14 +1,20 @@
 //! What the tools that change a guest have in common: the disk, the run, and what is told of it on the way.
 
 use super::disks::{Disk, DiskArgs};
+use super::mounts::parse;
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::customize::reference_time;
 use crate::interrupt;
 use crate::ui::{Printable, Ui};
+use clap::Args;
 use imgctl_core::steps::flags::Flag;
-use imgctl_core::{CustomizeOptions, Destination, Event, InputOptions, Receipt, Stage, customize, open_guest};
+use imgctl_core::{
+    CustomizeOptions, Destination, Disks, Event, InputOptions, MountRecord, ProgramOptions, Receipt, Stage, customize,
+};
+use std::ffi::OsString;
 use std::fmt;
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -16,6 +22,7 @@ use std::time::Instant;
 pub(super) fn change(
     disks: &DiskArgs,
     flags: Vec<Flag>,
+    programs: ProgramOptions,
     is_dry_run: bool,
     on_event: &(dyn Fn(Event) + Sync),
 ) -> CommandResult<Receipt> {
@@ -27,6 +34,7 @@ pub(super) fn change(
         input: input(disks, disk),
         recipe: None,
         flags,
+        programs,
         destination: match is_dry_run {
             true => Destination::DryRun,
             false => Destination::InPlace,
@@ -39,6 +47,45 @@ pub(super) fn change(
         cancel,
     };
     Ok(customize(&options, on_event)?)
+}
+
+/// `-m` of tools that change a guest: what is changed is the guest, so it must be mounted as it says itself.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Disks")]
+pub(super) struct GuestMountArgs {
+    /// Mount this, which must be what the guest mounts itself: device, mount point [default: /]; may be repeated
+    #[arg(short = 'm', long = "mount", value_name = "DEV[:DIR[:OPTIONS[:FSTYPE]]]")]
+    mounts: Vec<OsString>,
+    /// Find the guest and mount what it mounts, as is done anyway
+    #[arg(short = 'i', long = "inspector", hide = true)]
+    inspector: bool,
+}
+
+impl GuestMountArgs {
+    /// Fails if another filesystem is wanted than the guest has there.
+    pub(super) fn check(&self, disks: &DiskArgs) -> CommandResult {
+        if self.mounts.is_empty() {
+            return Ok(());
+        }
+        let (disk, guest) = opened(disks)?.guest()?;
+        for mount in &self.mounts {
+            let (place, path) = parse(mount.as_bytes())?;
+            let is_it = |found: &MountRecord| {
+                found.path.as_bytes() == path.as_bytes() && (disk, found.partition) == (place.disk, place.partition)
+            };
+            if !guest.mounts().iter().any(is_it) {
+                let message = format!("-m {}: the guest does not mount that there", mount.display());
+                return Err(CommandError::usage(message)
+                    .hint("leave -m out and name the file by its path in the guest; virt-inspector lists the mounts"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn opened(disks: &DiskArgs) -> CommandResult<Disks> {
+    let named = disks.disks.iter().map(|disk| (disk.path.clone(), input(disks, disk)));
+    Ok(Disks::open(&named.collect::<Vec<_>>())?)
 }
 
 /// How a disk is opened that stays where it is: its own backing chain may be followed.
@@ -57,26 +104,9 @@ pub(super) fn disk_of_guest(disks: &DiskArgs) -> CommandResult<&Disk> {
     if others.is_empty() {
         return Ok(first);
     }
-    let mut found = None;
-    let mut failure = None;
-    for disk in &disks.disks {
-        match (open_guest(&disk.path, &input(disks, disk)), found) {
-            (Ok(_), None) => found = Some(disk),
-            (Ok(_), Some(other)) => {
-                let (one, other) = (disk.path.display(), other.path.display());
-                return Err(
-                    CommandError::usage(format!("there are operating systems on {other} and on {one}"))
-                        .hint("name one of them"),
-                );
-            }
-            (Err(error), _) => failure = failure.or(Some(error)),
-        }
-    }
-    match (found, failure) {
-        (Some(disk), _) => Ok(disk),
-        (None, Some(error)) => Err(CommandError::from(error).hint("a guest must lie on one disk as a whole")),
-        (None, None) => Err(CommandError::usage("no disk is named")),
-    }
+    // The locks on all disks go before one of them is opened for writing.
+    let (index, _) = opened(disks)?.guest()?;
+    Ok(disks.disks.get(index).unwrap_or(first))
 }
 
 /// The peers' progress: `[   1.5] Setting passwords` on standard output.

@@ -1,12 +1,13 @@
 //! virt-copy-in and virt-tar-in: put local files into a guest, in place.
 
 use super::Tool;
-use super::changing::{change, warn};
+use super::changing::{GuestMountArgs, change, warn};
 use super::disks::DiskArgs;
 use super::edit::text;
 use super::getopt::Getopt;
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::flags::refusal;
+use crate::commands::programs::with_network;
 use crate::host_files::LocalHost;
 use crate::ui::Ui;
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -40,6 +41,8 @@ Examples:
 struct CopyInArgs {
     #[command(flatten)]
     disks: DiskArgs,
+    #[command(flatten)]
+    mounts: GuestMountArgs,
     /// Local files and folders, and last a folder of the guest
     #[arg(value_name = "LOCAL")]
     words: Vec<OsString>,
@@ -56,24 +59,29 @@ Examples:
 struct TarInArgs {
     #[command(flatten)]
     disks: DiskArgs,
+    #[command(flatten)]
+    mounts: GuestMountArgs,
     /// Local archive and folder of the guest, once or several times
     #[arg(value_name = "TARBALL", allow_hyphen_values = true)]
     words: Vec<OsString>,
 }
 
 fn copy_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
-    let CopyInArgs { disks, words } = CopyInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
+    let CopyInArgs { disks, mounts, words } =
+        CopyInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
     let words: Vec<String> = words.into_iter().map(text).collect::<CommandResult<_>>()?;
     let Some((folder, sources)) = words.split_last().filter(|(_, sources)| !sources.is_empty()) else {
         return Err(CommandError::usage("what to copy and where to is not named")
             .hint("virt-copy-in -a disk.qcow2 FILE… /folder/of/the/guest"));
     };
     let given = sources.iter().map(|source| place("copy-in", source, folder));
+    mounts.check(&disks)?;
     put(ui, &disks, &given.collect::<CommandResult<Vec<_>>>()?)
 }
 
 fn tar_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
-    let TarInArgs { disks, words } = TarInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
+    let TarInArgs { disks, mounts, words } =
+        TarInArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
     let words: Vec<String> = words.into_iter().map(text).collect::<CommandResult<_>>()?;
     if words.is_empty() || !words.len().is_multiple_of(2) {
         return Err(CommandError::usage("an archive and a folder of the guest are needed")
@@ -96,6 +104,7 @@ fn tar_in(ui: &Ui, matches: &ArgMatches) -> CommandResult {
         };
         given.push(place("tar-in", &archive, folder)?);
     }
+    mounts.check(&disks)?;
     put(ui, &disks, &given)
 }
 
@@ -125,5 +134,5 @@ fn put(ui: &Ui, disks: &DiskArgs, given: &[(String, String)]) -> CommandResult {
             warn(ui, &text);
         }
     };
-    change(disks, flags, false, &tell).map(drop)
+    change(disks, flags, with_network(false), false, &tell).map(drop)
 }

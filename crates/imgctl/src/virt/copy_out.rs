@@ -32,7 +32,7 @@ struct CopyOutArgs {
     #[command(flatten)]
     mounts: MountArgs,
     /// Files and folders inside the guest, and the folder of the host that they are copied to
-    #[arg(value_name = "PATH… LOCALDIR")]
+    #[arg(value_name = "PATH... LOCALDIR")]
     words: Vec<OsString>,
 }
 

@@ -7,8 +7,10 @@ use super::getopt::Getopt;
 use super::messages::message;
 use crate::command_error::CommandResult;
 use crate::commands::flags::FlagArgs;
+use crate::commands::programs::with_network;
 use crate::ui::Ui;
 use clap::{ArgMatches, Args, FromArgMatches as _};
+use imgctl_core::ProgramOptions;
 use imgctl_core::steps::flags::Flag;
 use std::ffi::OsString;
 
@@ -54,10 +56,11 @@ pub(super) struct SharedArgs {
     /// Tell nothing but warnings, errors and random passwords
     #[arg(short, long)]
     pub(super) quiet: bool,
-    /// Let programs of the guest use the network
-    #[arg(long, hide = true, overrides_with = "no_network")]
+    /// Let programs of the guest use this machine's network
+    #[arg(long, overrides_with = "no_network")]
     network: bool,
-    #[arg(long, hide = true)]
+    /// Let programs of the guest use no network
+    #[arg(long)]
     no_network: bool,
     #[arg(long, aliases = ["colour", "colors", "colours"], hide = true)]
     color: bool,
@@ -69,7 +72,18 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
     let args = CustomizeArgs::from_arg_matches(matches).map_err(|error| super::usage(&error))?;
     let flags = passwords_last(args.flags.read()?);
     let told = Told::new(ui, args.shared.quiet, messages(&args.flags));
-    change(&args.disks, flags, args.shared.dry_run, &|event| told.event(event)).map(drop)
+    let programs = args.shared.programs(true);
+    change(&args.disks, flags, programs, args.shared.dry_run, &|event| {
+        told.event(event);
+    })
+    .map(drop)
+}
+
+impl SharedArgs {
+    /// How programs of the guest run: with a network if that was asked for, or is the tool's default.
+    pub(super) fn programs(&self, has_network: bool) -> ProgramOptions {
+        with_network((has_network || self.network) && !self.no_network)
+    }
 }
 
 /// Theirs sets passwords after everything else, wherever the options stand.

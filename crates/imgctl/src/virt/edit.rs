@@ -1,11 +1,12 @@
 //! virt-edit: edits files of a guest in place, by an expression or with an editor.
 
 use super::Tool;
-use super::changing::{change, disk_of_guest, input, line, warn};
+use super::changing::{GuestMountArgs, change, disk_of_guest, input, line, warn};
 use super::disks::DiskArgs;
 use super::getopt::Getopt;
 use crate::command_error::{CommandError, CommandResult};
 use crate::commands::flags::refusal;
+use crate::commands::programs::with_network;
 use crate::host_files::LocalHost;
 use crate::ui::Ui;
 use clap::{ArgMatches, Args, FromArgMatches as _};
@@ -39,6 +40,8 @@ Examples:
 struct EditArgs {
     #[command(flatten)]
     disks: DiskArgs,
+    #[command(flatten)]
+    mounts: GuestMountArgs,
     /// Keep the original under its name with EXT behind it
     #[arg(short, long, value_name = "EXT")]
     backup: Option<String>,
@@ -53,6 +56,7 @@ struct EditArgs {
 fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
     let EditArgs {
         disks,
+        mounts,
         backup,
         expr,
         mut files,
@@ -61,6 +65,7 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
     if files.is_empty() {
         return Err(CommandError::usage("no file is named").hint("virt-edit -a disk.qcow2 /etc/fstab"));
     }
+    mounts.check(&disks)?;
     let files: Vec<String> = files.into_iter().map(text).collect::<CommandResult<_>>()?;
     let edits = match expr {
         Some(expr) => files.into_iter().map(|file| (file, Edit::By(expr.clone()))).collect(),
@@ -90,7 +95,7 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
             warn(ui, &text);
         }
     };
-    change(&disks, flags, false, &tell).map(drop)
+    change(&disks, flags, with_network(false), false, &tell).map(drop)
 }
 
 /// What becomes of a file.

@@ -20,8 +20,15 @@ pub(super) const TOOL: Tool = Tool {
 };
 
 const JOURNAL: &str = "/var/log/journal";
-/// What a journal begins with (systemd's documentation of the journal file format).
-const SIGNATURE: &[u8; 8] = b"LPKSHHRH";
+/// As much of a journal's header as is looked at. All of it is as systemd's documentation of the format says.
+const HEADER_BYTES: usize = 160;
+const SIGNATURE: &[u8] = b"LPKSHHRH";
+/// The incompatible features there are: three compressions, keyed hashes and the compact form.
+const FEATURES: u32 = 0x1f;
+/// Offline, online or archived.
+const LAST_STATE: u8 = 2;
+/// The header of the first journals that had all that is looked at.
+const MIN_HEADER_BYTES: u64 = 208;
 /// The first of them that is there is the log.
 const TEXT_LOGS: [&str; 2] = ["/var/log/syslog", "/var/log/messages"];
 
@@ -94,12 +101,50 @@ fn journal(tree: &Tree) -> imgctl_vfs::Result<Journal> {
         let name = entry.path.file_name().unwrap_or_default();
         let is_journal = name.ends_with(b".journal") || name.ends_with(b".journal~");
         if is_journal && entry.metadata.kind == FileKind::File {
-            let mut start = [0; SIGNATURE.len()];
+            let mut start = [0; HEADER_BYTES];
             let count = tree.fs(entry.node).read_at(entry.node.node, 0, &mut start)?;
-            if count == SIGNATURE.len() && start == *SIGNATURE {
+            if has_entries(&start[..count]) {
                 return Ok(Journal::Filled(entry.path));
             }
         }
     }
     Ok(if is_empty { Journal::Missing } else { Journal::Empty })
+}
+
+/// Whether a file's start is that of a journal with entries. What only claims to be one is passed over, as journalctl
+/// does.
+fn has_entries(header: &[u8]) -> bool {
+    let number = |offset: usize| {
+        let bytes = header.get(offset..offset + 8)?;
+        bytes.first_chunk().copied().map(u64::from_le_bytes)
+    };
+    let flags = header.get(12..16).and_then(<[u8]>::first_chunk).copied();
+    let is_known = flags.is_some_and(|flags| u32::from_le_bytes(flags) & !FEATURES == 0);
+    let is_valid = header.get(16).is_some_and(|state| *state <= LAST_STATE)
+        && number(88).is_some_and(|bytes| bytes >= MIN_HEADER_BYTES);
+    header.starts_with(SIGNATURE) && is_known && is_valid && number(152).is_some_and(|entries| entries > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_with_entries_is_known_by_its_header() {
+        let header = |flags: u32, state: u8, entries: u64| {
+            let mut header = vec![0; HEADER_BYTES];
+            header[..8].copy_from_slice(SIGNATURE);
+            header[12..16].copy_from_slice(&flags.to_le_bytes());
+            header[16] = state;
+            header[88..96].copy_from_slice(&264_u64.to_le_bytes());
+            header[152..].copy_from_slice(&entries.to_le_bytes());
+            header
+        };
+        assert!(has_entries(&header(0x1c, 0, 7)));
+        assert!(!has_entries(&header(0x1c, 0, 0)));
+        assert!(!has_entries(&header(0x20, 0, 7)));
+        assert!(!has_entries(&header(0, 3, 7)));
+        assert!(!has_entries(&header(0, 0, 7)[..100]));
+        assert!(!has_entries(b""));
+    }
 }

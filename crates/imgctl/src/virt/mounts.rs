@@ -85,7 +85,7 @@ impl Opened {
 }
 
 /// `/dev/sda1:/boot:ro:ext4`.
-fn parse(mount: &[u8]) -> CommandResult<(Place, GuestPath)> {
+pub(super) fn parse(mount: &[u8]) -> CommandResult<(Place, GuestPath)> {
     let mut parts = mount.splitn(4, |byte| *byte == b':');
     let device = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
     let path = parts.next().unwrap_or(b"/");

@@ -67,7 +67,11 @@ fn run(ui: &Ui, matches: &ArgMatches) -> CommandResult {
             .map(|operation| (operation.name.to_owned(), performing(operation.name, operation.peer))),
     );
     let told = Told::new(ui, args.shared.quiet, expected);
-    change(&args.disks, flags, args.shared.dry_run, &|event| told.event(event)).map(drop)
+    let programs = args.shared.programs(false);
+    change(&args.disks, flags, programs, args.shared.dry_run, &|event| {
+        told.event(event);
+    })
+    .map(drop)
 }
 
 /// The line of an operation, by their name for it.

@@ -42,7 +42,7 @@ struct TarOutArgs {
     #[command(flatten)]
     mounts: MountArgs,
     /// A folder inside the guest, the archive (- for standard output), and options of the archive
-    #[arg(value_name = "DIR FILE [OPTION…]")]
+    #[arg(value_name = "DIR FILE [OPTION...]")]
     words: Vec<OsString>,
 }
 

@@ -187,7 +187,7 @@ fn the_guest_is_found_on_one_of_several_disks() {
             "/x",
         ],
     );
-    assert!(told.contains("operating systems on"), "{told}");
+    assert!(told.contains("several disks hold an operating system"), "{told}");
     let told = fail(&environment, &["virt-customize", "-a", "empty.raw", "--touch", "/x"]);
     assert!(told.starts_with("virt-customize: error: "), "{told}");
 }
@@ -285,7 +285,7 @@ fn virt_edit_edits_by_expression_and_with_an_editor() {
     assert_eq!(cat(&environment, "/etc/hostname.bak"), "mini\n");
 
     let edit = |editor: &str, files: &[&str]| {
-        let mut command = environment.process("virt-edit base.qcow2");
+        let mut command = environment.process("virt-edit -a base.qcow2");
         command
             .args(files)
             .env("EDITOR", editor)
@@ -301,6 +301,38 @@ fn virt_edit_edits_by_expression_and_with_an_editor() {
     assert_eq!(String::from_utf8_lossy(&output.stdout), "File not changed.\n");
     assert_eq!(edit("false", &["/etc/hostname"]).status.code(), Some(1));
     assert_eq!(edit("true", &["/etc/nothing"]).status.code(), Some(1));
+}
+
+#[test]
+fn mounts_must_be_those_of_the_guest() {
+    let environment = TestEnvironment::with_base();
+    let list = succeed(
+        &environment,
+        &["virt-filesystems", "-a", "base.qcow2", "--long", "--csv", "--no-title"],
+    );
+    let device = |kind: &str| {
+        let line = list.lines().find(|line| line.contains(kind)).unwrap();
+        line.split(',').next().unwrap().to_owned()
+    };
+    let edit = |mount: &str| {
+        let words = [
+            "virt-edit",
+            "-a",
+            "base.qcow2",
+            "-m",
+            mount,
+            "/etc/hostname",
+            "-e",
+            "s/i/I/",
+        ];
+        words.map(str::to_owned)
+    };
+    let words = edit(&device("ext4"));
+    succeed(&environment, &words.each_ref().map(String::as_str));
+    assert_eq!(cat(&environment, "/etc/hostname"), "mIni\n");
+    let words = edit(&device("vfat"));
+    let told = fail(&environment, &words.each_ref().map(String::as_str));
+    assert!(told.contains("the guest does not mount that there"), "{told}");
 }
 
 #[test]

@@ -164,18 +164,15 @@ fn virt_cat_prints_what_is_there() {
 }
 
 #[test]
-fn virt_log_refuses_a_journal_by_name() {
+fn virt_log_prints_nothing_where_there_is_no_log() {
+    // The fixture's journal is noise, which journalctl passes over as well.
     let environment = TestEnvironment::with_base();
     environment
         .imgctl("virt-log -a base.qcow2")
         .assert()
-        .code(1)
+        .success()
         .stdout_eq("")
-        .stderr_eq(str![[r#"
-virt-log: error: the guest's log is a systemd journal (/var/log/journal/[..]/system.journal), which is not read
-virt-log: hint: virt-copy-out -a base.qcow2 /var/log/journal . && journalctl --directory journal
-
-"#]]);
+        .stderr_eq("");
 }
 
 #[test]

@@ -4,7 +4,6 @@ use super::{FlagDeed, FlagGroup, FlagSpec, Peer};
 use crate::guest::Guest;
 use crate::steps::{Outcome, StepFailure, fixed};
 
-const NEEDS_SANDBOX: &str = "it runs programs of the guest, which imgctl cannot do yet";
 const NEEDS_PACKAGES: &str = "it runs the guest's package manager, which imgctl cannot do yet; unpack what you need with --tar-in, or install \
 it at the first boot with --firstboot-install";
 const WINDOWS: &str = "it is for Windows guests, which imgctl does not change";
@@ -55,22 +54,6 @@ pub(super) const FLAGS: &[FlagSpec] = &[
         "",
         "packages.update",
         NEEDS_PACKAGES,
-    ),
-    later(
-        "run",
-        "SCRIPT",
-        "Run a local script in the guest",
-        "setup.sh",
-        "run[].source",
-        NEEDS_SANDBOX,
-    ),
-    later(
-        "run-command",
-        "CMD",
-        "Run a line of shell in the guest",
-        "ldconfig",
-        "run[].command",
-        NEEDS_SANDBOX,
     ),
     FlagSpec {
         name: "selinux-relabel",

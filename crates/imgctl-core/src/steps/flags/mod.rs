@@ -144,6 +144,7 @@ pub const FLAGS: &[&[FlagSpec]] = &[
     super::first_boot::FLAGS,
     super::boot::FLAGS,
     super::network::FLAGS,
+    super::run::FLAGS,
     compatibility::FLAGS,
 ];
 
