@@ -72,9 +72,18 @@ const USERS: &[Known] = &[
 const LOCK: Known = At("/var/cache/apt/archives/lock", "locks stay");
 const SYSPREP: &[Known] = &[
     LOCK,
-    At("/var/lib/systemd/credential.secret", "it goes with the machine's identity"),
-    At("/etc/systemd/system/imgctl-ssh-hostkeys.service", "host keys are made again at the next boot"),
-    At("/etc/systemd/system/multi-user.target.wants/imgctl-ssh-hostkeys.service", "as above"),
+    At(
+        "/var/lib/systemd/credential.secret",
+        "it goes with the machine's identity",
+    ),
+    At(
+        "/etc/systemd/system/imgctl-ssh-hostkeys.service",
+        "host keys are made again at the next boot",
+    ),
+    At(
+        "/etc/systemd/system/multi-user.target.wants/imgctl-ssh-hostkeys.service",
+        "as above",
+    ),
     At("/var/log/btmp", "emptied: programs do not make it again"),
     At("/var/log/faillog", "as above"),
     At("/var/log/lastlog", "as above"),
@@ -228,16 +237,34 @@ pub(crate) const CASES: &[Case] = &[
         "qemu-img convert -O raw disk.qcow2 disk.raw && virt-customize --format raw -a disk.raw --mkdir /srv/a && qemu-img convert -O qcow2 disk.raw disk.qcow2",
     ),
     // virt-sysprep.
-    but("virt-sysprep -a disk.qcow2 --operations defaults,-ssh-userdir,-tmp-files", SYSPREP),
-    but("virt-sysprep -a disk.qcow2 --operations machine-id,ssh-hostkeys,logfiles,bash-history", SYSPREP),
-    but("virt-sysprep -q -a disk.qcow2 --enable ssh-hostkeys,udev-persistent-net,dhcp-client-state", SYSPREP),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations defaults,-ssh-userdir,-tmp-files",
+        SYSPREP,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations machine-id,ssh-hostkeys,logfiles,bash-history",
+        SYSPREP,
+    ),
+    but(
+        "virt-sysprep -q -a disk.qcow2 --enable ssh-hostkeys,udev-persistent-net,dhcp-client-state",
+        SYSPREP,
+    ),
     but(
         "virt-sysprep -a disk.qcow2 --enable customize --hostname clone --write /srv/x:1",
         &[HOSTS],
     ),
-    but("virt-sysprep -a disk.qcow2 --enable user-account,package-manager-cache,backup-files", USERS),
-    but("virt-sysprep -a disk.qcow2 --enable user-account --keep-user-accounts debian", USERS),
-    but("virt-sysprep -a disk.qcow2 --operations defaults,-customize --no-logfile", SYSPREP),
+    but(
+        "virt-sysprep -a disk.qcow2 --enable user-account,package-manager-cache,backup-files",
+        USERS,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --enable user-account --keep-user-accounts debian",
+        USERS,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations defaults,-customize --no-logfile",
+        SYSPREP,
+    ),
     same(
         "virt-sysprep -a disk.qcow2 --operations cron-spool,passwd-backups,crash-data,mail-spool,utmp,flag-reconfiguration",
     ),
@@ -268,7 +295,9 @@ pub(crate) const CASES: &[Case] = &[
     failure("virt-copy-in -a disk.qcow2 motd /nosuch"),
     failure("virt-tar-in -a disk.qcow2 files.tar /nosuch"),
     // What runs programs of the guest; the sandbox runs the first two.
-    same("virt-customize -a disk.qcow2 --run-command 'systemctl enable ssh' --run-command 'echo a > /srv/a; false; true'"),
+    same(
+        "virt-customize -a disk.qcow2 --run-command 'systemctl enable ssh' --run-command 'echo a > /srv/a; false; true'",
+    ),
     same("virt-customize -a disk.qcow2 --run script.sh"),
     refused("virt-customize -a disk.qcow2 --install qemu-guest-agent", "--install"),
     refused("virt-customize -a disk.qcow2 --update", "--update"),

@@ -45,10 +45,13 @@ pub(crate) fn reason(
         return Ok(Some(why));
     }
     // What is written beside a file and renamed, or made and removed, changes the time of its directory.
-    let places = ALWAYS.iter().map(|(place, _)| *place).chain(listed.iter().filter_map(|known| match known {
-        Known::At(place, _) => Some(*place),
-        _ => None,
-    }));
+    let places = ALWAYS
+        .iter()
+        .map(|(place, _)| *place)
+        .chain(listed.iter().filter_map(|known| match known {
+            Known::At(place, _) => Some(*place),
+            _ => None,
+        }));
     if difference.fields() == ["mtime"] && places.into_iter().any(|place| is_below(place.as_bytes(), path)) {
         return Ok(Some("the time of a directory with one of those"));
     }
