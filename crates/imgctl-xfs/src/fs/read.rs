@@ -74,6 +74,11 @@ impl ReadFs for Xfs {
         Ok(self.outside_xattrs(&node)?)
     }
 
+    fn sectors(&self, node: NodeId) -> imgctl_vfs::Result<u64> {
+        let node = self.node(self.number(node)?)?;
+        Ok(node.inode.blocks().saturating_mul(self.volume.block_bytes() / 512))
+    }
+
     fn statfs(&self) -> imgctl_vfs::Result<StatFs> {
         let superblock = &self.volume.superblock;
         let percent = u64::from(superblock.max_inode_percent);
