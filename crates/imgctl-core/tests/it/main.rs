@@ -21,3 +21,4 @@ mod sources;
 mod swap;
 mod systemctl;
 mod update_grub;
+mod xfs;

@@ -9,7 +9,7 @@ use imgctl_testkit::{fixture, oracle, root_or_skip};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-fn made(base: PathBuf, sections: &str, output: &Path, format: OutputFormat) {
+pub(crate) fn made(base: PathBuf, sections: &str, output: &Path, format: OutputFormat) {
     let options = CustomizeOptions {
         base,
         input: InputOptions::default(),
