@@ -294,11 +294,19 @@ pub(crate) const CASES: &[Case] = &[
     failure("virt-edit -a disk.qcow2 -e 's/a/b/' /nosuch"),
     failure("virt-copy-in -a disk.qcow2 motd /nosuch"),
     failure("virt-tar-in -a disk.qcow2 files.tar /nosuch"),
-    // What runs programs of the guest; the sandbox runs the first two.
-    same(
-        "virt-customize -a disk.qcow2 --run-command 'systemctl enable ssh' --run-command 'echo a > /srv/a; false; true'",
-    ),
+    // What runs programs of the guest, or is refused until it can.
+    same("virt-customize -a disk.qcow2 --run-command 'systemctl enable ssh'"),
     same("virt-customize -a disk.qcow2 --run script.sh"),
+    same(
+        "virt-customize -a disk.qcow2 --run-command 'sed -i s/^#*PermitRootLogin.*/PermitRootLogin\\ no/ /etc/ssh/sshd_config'",
+    ),
+    same(
+        "virt-customize -a disk.qcow2 --no-network --run-command 'useradd -m -s /bin/bash -G adm ops' --run-command 'chown -R ops: /srv'",
+    ),
+    same(
+        "virt-customize -a disk.qcow2 --mkdir /srv/a --run-command 'touch /srv/a/b && ln -s b /srv/a/c; false; true' --write /srv/a/b:x",
+    ),
+    failure("virt-customize -a disk.qcow2 --mkdir /srv/a --run-command 'exit 3'"),
     refused("virt-customize -a disk.qcow2 --install qemu-guest-agent", "--install"),
     refused("virt-customize -a disk.qcow2 --update", "--update"),
     refused("virt-customize -a disk.qcow2 --uninstall nano", "--uninstall"),
