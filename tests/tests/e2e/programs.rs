@@ -134,7 +134,7 @@ run:
   - { at: after-files, command: [sh, -c, 'id > /srv/id; pwd >> /srv/id; echo $GREETING >> /srv/id'], user: games, cwd: /tmp,
       env: { GREETING: hello } }
 files:
-  - { path: /srv, kind: directory, mode: '1777' }
+  - { path: /srv, type: directory, mode: '1777' }
 ";
 
 /// Root's users are numbers that nobody has, a normal user's are subordinate ones; of either nothing may be seen.
@@ -162,10 +162,10 @@ fn same_for_all() -> Result<()> {
         let mut command = match name {
             "root" => Command::new(&binary),
             _ => {
-                std::os::unix::fs::chown(&own, Some(user.uid), Some(user.uid))?;
+                std::os::unix::fs::chown(&own, Some(user.uid), Some(user.gid))?;
                 let mut command = Command::new(oracle::require("setpriv")?);
-                let uid = user.uid.to_string();
-                command.args(["--reuid", &uid, "--regid", &uid, "--clear-groups"]);
+                let (uid, gid) = (user.uid.to_string(), user.gid.to_string());
+                command.args(["--reuid", &uid, "--regid", &gid, "--clear-groups"]);
                 command.arg(&binary);
                 command
             }
@@ -204,13 +204,15 @@ fn same_for_all() -> Result<()> {
 struct TestUser {
     name: &'static str,
     uid: u32,
+    gid: u32,
 }
 
 impl TestUser {
     fn new(name: &'static str) -> Result<Self> {
         oracle::run("useradd", ["--system", "--add-subids-for-system", "--user-group", name])?;
         let uid = oracle::run("id", ["-u", name])?.trim().parse()?;
-        let user = Self { name, uid };
+        let gid = oracle::run("id", ["-g", name])?.trim().parse()?;
+        let user = Self { name, uid, gid };
         let is_open = oracle::output(
             "setpriv",
             ["--reuid", &uid.to_string(), "--clear-groups", "test", "-w", "/dev/fuse"],
