@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use anyhow::{Context as _, Result, ensure};
+use imgctl_testkit::tree::Tree;
 use imgctl_testkit::{fixture, oracle, root_or_skip, tier};
 
 use crate::known::Known::{self, At, Password, Random};
@@ -322,11 +323,11 @@ fn fixture_name() -> &'static str {
     if tier::is_long() { "debian12" } else { "debian13" }
 }
 
-/// Kernel mounts of the fixture; theirs and ours are compared with what was there before.
-fn base() -> Result<&'static Guest> {
-    static BASE: OnceLock<Result<Guest, String>> = OnceLock::new();
-    let open = || Guest::open_raw(&fixture::raw(fixture_name())?, None);
-    let base = BASE.get_or_init(|| open().map_err(|error| format!("{error:#}")));
+/// What was there before either side changed anything. The tree alone: a mount in a static variable would outlive the process.
+fn base() -> Result<&'static Tree> {
+    static BASE: OnceLock<Result<Tree, String>> = OnceLock::new();
+    let open = || Ok(Guest::open_raw(&fixture::raw(fixture_name())?, None)?.tree);
+    let base = BASE.get_or_init(|| open().map_err(|error: anyhow::Error| format!("{error:#}")));
     base.as_ref().map_err(|error| anyhow::anyhow!(error.clone()))
 }
 

@@ -87,7 +87,7 @@ impl Guest {
 /// Every difference of two guests that is not meant to be there, one per line; nothing where there is none.
 ///
 /// Times of what both sides changed are those of two runs, and not compared.
-pub(crate) fn compare(base: &Guest, theirs: &Guest, ours: &Guest, listed: &[Known]) -> Result<Vec<String>> {
+pub(crate) fn compare(base: &Tree, theirs: &Guest, ours: &Guest, listed: &[Known]) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for difference in theirs.tree.difference(&ours.tree) {
         if is_only_time(&difference, base) {
@@ -102,11 +102,11 @@ pub(crate) fn compare(base: &Guest, theirs: &Guest, ours: &Guest, listed: &[Know
     Ok(found)
 }
 
-fn is_only_time(difference: &Difference, base: &Guest) -> bool {
+fn is_only_time(difference: &Difference, base: &Tree) -> bool {
     if difference.fields() != ["mtime"] {
         return false;
     }
-    let before = base.tree.entries.get(&difference.path).map(|entry| entry.mtime);
+    let before = base.entries.get(&difference.path).map(|entry| entry.mtime);
     let sides = [&difference.before, &difference.after];
     sides
         .iter()
