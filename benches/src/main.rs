@@ -91,6 +91,7 @@ fn run(options: &Options) -> Result<()> {
     let tools = tools::measure(&folder, options)?;
     if options.tools_only {
         say(&report::tools_table(&tools));
+        report::tools_against_targets(&tools).iter().for_each(|line| say(line));
         return Ok(());
     }
     for name in &options.fixtures {
@@ -105,8 +106,9 @@ fn run(options: &Options) -> Result<()> {
     };
     let text = report::markdown(&figures);
     say(&text);
-    for line in report::against_targets(&figures) {
-        say(&line);
+    let targets = report::against_targets(&figures);
+    for line in targets.iter().chain(&report::tools_against_targets(&figures.tools)) {
+        say(line);
     }
     if !options.keep_readme {
         readme::update(&text)?;

@@ -26,6 +26,7 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("mcopy", "mtools"),
     ("mke2fs", "e2fsprogs"),
     ("mkfs.fat", "dosfstools"),
+    ("mkfs.xfs", "xfsprogs"),
     ("mount", "mount"),
     ("mtype", "mtools"),
     ("newuidmap", "uidmap"),
@@ -51,6 +52,9 @@ pub const PROGRAMS: &[(&str, &str)] = &[
     ("useradd", "passwd"),
     ("vercmp", "pacman-package-manager"),
     ("visudo", "sudo"),
+    ("xfs_db", "xfsprogs"),
+    ("xfs_io", "xfsprogs"),
+    ("xfs_repair", "xfsprogs"),
     ("xz", "xz-utils"),
     ("zstd", "zstd"),
 ];

@@ -62,6 +62,33 @@ const fn refused(script: &'static str, flag: &'static str) -> Case {
 
 const HOSTS: Known = At("/etc/hosts", "the name of the machine is in it, whatever was there");
 const TIMEZONE: Known = At("/etc/timezone", "kept up to date");
+const USERS: &[Known] = &[
+    At("/etc/group", "users are taken out of groups, too"),
+    At("/etc/gshadow", "as above"),
+    At("/etc/subuid", "as above"),
+    At("/etc/subgid", "as above"),
+    LOCK,
+];
+const LOCK: Known = At("/var/cache/apt/archives/lock", "locks stay");
+const SYSPREP: &[Known] = &[
+    LOCK,
+    At(
+        "/var/lib/systemd/credential.secret",
+        "it goes with the machine's identity",
+    ),
+    At(
+        "/etc/systemd/system/imgctl-ssh-hostkeys.service",
+        "host keys are made again at the next boot",
+    ),
+    At(
+        "/etc/systemd/system/multi-user.target.wants/imgctl-ssh-hostkeys.service",
+        "as above",
+    ),
+    At("/var/log/btmp", "emptied: programs do not make it again"),
+    At("/var/log/faillog", "as above"),
+    At("/var/log/lastlog", "as above"),
+    At("/var/log/wtmp", "as above"),
+];
 const FIRST_BOOT: &[Known] = &[
     At("/usr/lib/virt-sysprep", "theirs keeps its scripts there"),
     At("/usr/lib/systemd/system/guestfs-firstboot.service", "theirs"),
@@ -88,7 +115,7 @@ pub(crate) const CASES: &[Case] = &[
          --timezone Europe/Berlin --delete '/var/log/*.log' --truncate /etc/machine-id --link /opt/app/tree:/srv/app --selinux-relabel",
         &[HOSTS, TIMEZONE, Password("root", "secret")],
     ),
-    but("virt-sysprep -a disk.qcow2", &[]),
+    but("virt-sysprep -a disk.qcow2", SYSPREP),
     same("virt-edit -a disk.qcow2 /etc/default/grub -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/'"),
     // One option after another, in the forms that are in use.
     but("virt-customize -a disk.qcow2 --hostname golden.example.com", &[HOSTS]),
@@ -210,16 +237,34 @@ pub(crate) const CASES: &[Case] = &[
         "qemu-img convert -O raw disk.qcow2 disk.raw && virt-customize --format raw -a disk.raw --mkdir /srv/a && qemu-img convert -O qcow2 disk.raw disk.qcow2",
     ),
     // virt-sysprep.
-    same("virt-sysprep -a disk.qcow2 --operations defaults,-ssh-userdir,-tmp-files"),
-    same("virt-sysprep -a disk.qcow2 --operations machine-id,ssh-hostkeys,logfiles,bash-history"),
-    same("virt-sysprep -q -a disk.qcow2 --enable ssh-hostkeys,udev-persistent-net,dhcp-client-state"),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations defaults,-ssh-userdir,-tmp-files",
+        SYSPREP,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations machine-id,ssh-hostkeys,logfiles,bash-history",
+        SYSPREP,
+    ),
+    but(
+        "virt-sysprep -q -a disk.qcow2 --enable ssh-hostkeys,udev-persistent-net,dhcp-client-state",
+        SYSPREP,
+    ),
     but(
         "virt-sysprep -a disk.qcow2 --enable customize --hostname clone --write /srv/x:1",
         &[HOSTS],
     ),
-    same("virt-sysprep -a disk.qcow2 --enable user-account,package-manager-cache,backup-files"),
-    same("virt-sysprep -a disk.qcow2 --enable user-account --keep-user-accounts debian"),
-    same("virt-sysprep -a disk.qcow2 --operations defaults,-customize --no-logfile"),
+    but(
+        "virt-sysprep -a disk.qcow2 --enable user-account,package-manager-cache,backup-files",
+        USERS,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --enable user-account --keep-user-accounts debian",
+        USERS,
+    ),
+    but(
+        "virt-sysprep -a disk.qcow2 --operations defaults,-customize --no-logfile",
+        SYSPREP,
+    ),
     same(
         "virt-sysprep -a disk.qcow2 --operations cron-spool,passwd-backups,crash-data,mail-spool,utmp,flag-reconfiguration",
     ),

@@ -45,7 +45,14 @@ pub(crate) fn reason(
         return Ok(Some(why));
     }
     // What is written beside a file and renamed, or made and removed, changes the time of its directory.
-    if difference.fields() == ["mtime"] && ALWAYS.iter().any(|(place, _)| is_below(place.as_bytes(), path)) {
+    let places = ALWAYS
+        .iter()
+        .map(|(place, _)| *place)
+        .chain(listed.iter().filter_map(|known| match known {
+            Known::At(place, _) => Some(*place),
+            _ => None,
+        }));
+    if difference.fields() == ["mtime"] && places.into_iter().any(|place| is_below(place.as_bytes(), path)) {
         return Ok(Some("the time of a directory with one of those"));
     }
     for known in listed {
@@ -95,8 +102,9 @@ fn shadows_agree(listed: &[Known], theirs: &Guest, ours: &Guest) -> Result<bool>
     Ok(true)
 }
 
-/// What comes before the salt, with a lock's marks.
+/// What comes before the salt. One mark of a lock is as good as two.
 fn kind(hash: &str) -> &str {
+    let hash = hash.strip_prefix("!!").map_or(hash, |_| hash.get(1..).unwrap_or(hash));
     let end = hash.match_indices('$').nth(1).map_or(hash.len(), |(index, _)| index);
     hash.get(..end).unwrap_or(hash)
 }

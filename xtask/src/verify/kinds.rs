@@ -113,6 +113,56 @@ pub(super) const KINDS: &[Kind] = &[
         ),
     },
     Kind {
+        name: "xfs-random",
+        about: "a round of 1,000 random operations on one of 6 option sets (1, 2, 4 KiB blocks); then the kernel writes \
+                and removes thousands of files, then the engine again",
+        judges: "the model, xfs_repair -n three times, kernel mounts (compared with the model, and with the engine)",
+        goal: 100,
+        work: seeds(
+            test(
+                "imgctl-xfs",
+                "it",
+                "random::random_operations_agree_with_the_model_and_the_kernel",
+            ),
+            10,
+        ),
+    },
+    Kind {
+        name: "xfs-wide",
+        about: "thousands of names in a directory and files of hundreds of extents; then as above",
+        judges: "as above",
+        goal: 40,
+        work: seeds(
+            test(
+                "imgctl-xfs",
+                "it",
+                "random::wide_directories_and_fragmented_files_agree_too",
+            ),
+            5,
+        ),
+    },
+    Kind {
+        name: "xfs-full",
+        about: "a small filesystem that is filled up by random operations; then as above",
+        judges: "xfs_repair -n three times, kernel mounts",
+        goal: 20,
+        work: seeds(
+            test("imgctl-xfs", "it", "random::a_full_filesystem_is_as_sound_as_any"),
+            5,
+        ),
+    },
+    Kind {
+        name: "xfs-damage",
+        about: "up to four changed words or bytes of an XFS filesystem, in half of the cases with right sums, which is \
+                then read, checked, changed and committed",
+        judges: "no panic, 10 s and 256 MiB at most, 3 GiB of addresses",
+        goal: 2_000,
+        work: confined(
+            test("imgctl-xfs", "it", "damage::flipped_bytes_are_an_error_at_worst"),
+            500,
+        ),
+    },
+    Kind {
         name: "fat-random",
         about: "a round of 1,000 random operations on FAT12, FAT16 or FAT32",
         judges: "the model, fsck.fat -n, mtools, the fatfs crate",

@@ -1,6 +1,7 @@
 //! The reading half of the filesystem traits.
 
 use super::Xfs;
+use crate::alloc::all_reserved_blocks;
 use crate::error::{Error, Result, Structure};
 use crate::format::inode::{Time, flags};
 use crate::node::Node;
@@ -92,7 +93,7 @@ impl ReadFs for Xfs {
             block_bytes: superblock.block_bytes,
             blocks: superblock.blocks.saturating_sub(superblock.log_blocks.into()),
             free_blocks: free,
-            available_blocks: free,
+            available_blocks: free.saturating_sub(all_reserved_blocks(&self.volume)),
             nodes,
             free_nodes: nodes.saturating_sub(used),
         })

@@ -3,9 +3,10 @@
 use crate::image::{Image, NOW, RHEL_9, RHEL_10, may_mount, run};
 use crate::reading::fill;
 use crate::tree::{assert_same, find, of_engine, of_kernel, read};
-use imgctl_block::{MemoryDevice, Overlay};
+use imgctl_block::{BlockRead, FileDevice, MemoryDevice, Overlay};
 use imgctl_vfs::{FileKind, MetadataChange, ModelFs, NewNode, ReadFs, WriteFs, check_conformance, random_operations};
 use imgctl_xfs::{Xfs, XfsOptions};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 pub(crate) fn file() -> NewNode {
@@ -275,4 +276,63 @@ fn what_was_removed_is_nowhere_on_the_device() {
     commit_and_judge(&image, &device, fs);
     let bytes = device.to_bytes();
     assert!(!bytes.windows(6).any(|window| window == b"SECRET"));
+}
+
+/// A volume so large that inode numbers take more than 32 bits; the kernel spreads directories over all groups.
+#[test]
+fn four_terabytes_are_written_in_all_their_groups() {
+    if !may_mount() {
+        return;
+    }
+    let image = Image::new(4 << 20, &[RHEL_10, &["-l", "size=64m"]].concat());
+    let mounted = image.mount("rw");
+    for number in 0..12 {
+        std::fs::create_dir(mounted.path().join(format!("d{number}"))).unwrap();
+    }
+    drop(mounted);
+    let base = FileDevice::new(std::fs::File::open(image.path()).unwrap()).unwrap();
+    let overlay = Arc::new(Overlay::new(Arc::new(base)));
+    let options = XfsOptions {
+        now: NOW,
+        read_only: false,
+    };
+    let mut fs = Xfs::open(overlay.clone(), options).unwrap();
+    let mut wide = 0;
+    for number in 0..12 {
+        let parent = find(&fs, &format!("/d{number}"));
+        for index in 0..100 {
+            let node = fs.create(parent, format!("file {index}").as_bytes(), &file()).unwrap();
+            fs.write_at(node, 0, &vec![index as u8; index * 300]).unwrap();
+            wide += u32::from(node.0 > u32::MAX.into());
+        }
+        fs.create(parent, b"sub", &directory()).unwrap();
+        fs.set_xattr(parent, b"security.selinux", b"system_u:object_r:etc_t:s0\0")
+            .unwrap();
+    }
+    assert!(wide > 0, "no inode number is wide");
+    let root = fs.root();
+    fs.rename(find(&fs, "/d11"), b"sub", root, b"moved to the root")
+        .unwrap();
+    fs.rename(root, b"d10", find(&fs, "/d1"), b"moved").unwrap();
+    let expected = of_engine(&fs);
+    Box::new(fs).commit().unwrap();
+    let target = std::fs::File::options().write(true).open(image.path()).unwrap();
+    for range in overlay.dirty_ranges() {
+        let raw = overlay.read_vec(range.offset, range.length as usize).unwrap();
+        target.write_all_at(&raw, range.offset).unwrap();
+    }
+    image.check();
+    let mounted = image.mount("rw,noatime");
+    assert_same(&of_kernel(mounted.path()), &expected);
+    run(
+        "bash",
+        &[
+            "-c",
+            "cd \"$1\"; for d in d*; do for i in $(seq 50); do echo $i > $d/k$i; done; rm -r $d; done",
+            "bash",
+            mounted.path().to_str().unwrap(),
+        ],
+    );
+    drop(mounted);
+    image.check();
 }
