@@ -382,7 +382,7 @@ impl Filesystem for GuestFs {
             Ok(stat) => reply.statfs(
                 stat.blocks,
                 stat.free_blocks,
-                stat.free_blocks,
+                stat.available_blocks,
                 stat.nodes,
                 stat.free_nodes,
                 stat.block_bytes,

@@ -16,13 +16,12 @@ const PASSED: [&str; 8] = [
 ];
 
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Guest programs")]
 pub(crate) struct ProgramArgs {
     /// What programs of the guest run in; `none` refuses them
-    #[arg(long, value_name = "KIND", default_value = "auto")]
+    #[arg(long, value_name = "KIND", default_value = "auto", help_heading = "Guest programs")]
     sandbox: SandboxKind,
     /// What programs of the guest reach: nothing, or all that this machine does
-    #[arg(long, value_name = "WHAT", default_value = "none")]
+    #[arg(long, value_name = "WHAT", default_value = "none", help_heading = "Guest programs")]
     network: NetworkKind,
 }
 

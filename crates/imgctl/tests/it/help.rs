@@ -33,6 +33,7 @@ Commands:
   customize      Change what is inside an image and write a new one
   sysprep        Take out of an image what must not travel from one machine to its clones
   plan           Show what a recipe would change in an image
+  run            Run one program of the guest, and keep nothing of what it writes
   inspect        Show what an image is and holds
   ls             List files inside an image
   cat            Print files from inside an image
@@ -41,6 +42,7 @@ Commands:
   info           Show an image's format, size, allocation, snapshots and features
   check          Check the tables and refcounts of a qcow2 image
   verify         Check an image against a recipe's `expect` and `verify`
+  doctor         Say whether programs of guests can be run here, and what is missing
   steps          List every operation: the steps of a recipe, and the options that change a guest
   recipe         Work with recipes
   completions    Print the completions of a shell
@@ -103,6 +105,7 @@ Commands:
   customize      Change what is inside an image and write a new one
   sysprep        Take out of an image what must not travel from one machine to its clones
   plan           Show what a recipe would change in an image
+  run            Run one program of the guest, and keep nothing of what it writes
   inspect        Show what an image is and holds
   ls             List files inside an image
   cat            Print files from inside an image
@@ -111,6 +114,7 @@ Commands:
   info           Show an image's format, size, allocation, snapshots and features
   check          Check the tables and refcounts of a qcow2 image
   verify         Check an image against a recipe's `expect` and `verify`
+  doctor         Say whether programs of guests can be run here, and what is missing
   steps          List every operation: the steps of a recipe, and the options that change a guest
   recipe         Work with recipes
   completions    Print the completions of a shell
@@ -164,6 +168,12 @@ Variables:
       --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
       --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
                           later file wins
+
+Guest programs:
+      --sandbox <KIND>  What programs of the guest run in; `none` refuses them [default: auto]
+                        [possible values: auto, userns, extract, none]
+      --network <WHAT>  What programs of the guest reach: nothing, or all that this machine does
+                        [default: none] [possible values: none, host]
 
 Output:
   -o, --output <OUT>               Image to write [default: the recipe's `outputs`]
@@ -420,6 +430,12 @@ Variables:
       --set <NAME=VALUE>  Set a variable of the recipe; wins over --vars, and may be repeated
       --vars <FILE>       Set variables by a YAML mapping of names to values; may be repeated, a
                           later file wins
+
+Guest programs:
+      --sandbox <KIND>  What programs of the guest run in; `none` refuses them [default: auto]
+                        [possible values: auto, userns, extract, none]
+      --network <WHAT>  What programs of the guest reach: nothing, or all that this machine does
+                        [default: none] [possible values: none, host]
 
 Input:
       --input-format <FORMAT>    The image's format, instead of detecting it by content [possible

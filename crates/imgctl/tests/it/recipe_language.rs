@@ -95,7 +95,7 @@ fn what_cannot_be_done_yet_is_right_but_said() {
         .success()
         .stdout_eq("")
         .stderr_eq(str![[r#"
-later.yaml: `imgctl customize` cannot do this yet: `packages.install`, `run`, `outputs.images[1]`
+later.yaml: `imgctl customize` cannot do this yet: `packages.install`, `outputs.images[1]`
 1 recipe: no errors, no warnings
 
 "#]]);
@@ -113,7 +113,6 @@ fn what_cannot_be_done_yet_is_refused_before_the_image_is_looked_for() {
         .stderr_eq(str![[r#"
 error: the recipe asks for what cannot be done yet
   later.yaml:5:3: `packages.install` is not supported yet
-  later.yaml:8:1: `run` is not supported yet
   later.yaml:10:40: `outputs.images[1]` is not supported yet
 hint: remove these keys, or put them into a recipe that extends this one
 
