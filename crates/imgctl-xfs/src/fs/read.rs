@@ -12,6 +12,9 @@ use imgctl_vfs::{
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+/// Blocks of each group that `statfs` does not count as free (XFS_ALLOCBT_AGFL_RESERVE and four more).
+const SET_ASIDE_BLOCKS: u64 = 8;
+
 impl ReadFs for Xfs {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
@@ -82,7 +85,9 @@ impl ReadFs for Xfs {
     fn statfs(&self) -> imgctl_vfs::Result<StatFs> {
         let superblock = &self.volume.superblock;
         let percent = u64::from(superblock.max_inode_percent);
-        let free = self.space.free_blocks(&self.volume);
+        // As the kernel tells it: it sets blocks of every group aside for splits of the trees of free space.
+        let aside = SET_ASIDE_BLOCKS.saturating_mul(superblock.groups.into());
+        let free = self.space.free_blocks(&self.volume).saturating_sub(aside);
         let (inodes, free_inodes) = self.space.inodes(&self.volume);
         let possible = free.saturating_mul(1 << superblock.inodes_per_block_log);
         let most = match percent {

@@ -99,12 +99,12 @@ fn every_layout_reads_as_the_kernel_shows_it() {
         let free = free / u64::from(stat.block_bytes);
         // The kernel keeps some blocks back, and the free lists and trees count as free.
         assert!(
-            free <= stat.free_blocks && stat.free_blocks - free < 400,
+            free.abs_diff(stat.free_blocks) < 400,
             "{layout:?}: {free} of {stat:?}"
         );
         assert_eq!(
-            (stat.blocks, u64::from(stat.block_bytes)),
-            (full.f_blocks, full.f_bsize),
+            (stat.blocks, stat.free_blocks, u64::from(stat.block_bytes)),
+            (full.f_blocks, full.f_bfree, full.f_bsize),
             "{layout:?}"
         );
         assert_eq!(stat.nodes - stat.free_nodes, full.f_files - full.f_ffree, "{layout:?}");
