@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use imgctl_testkit::tree::Tree;
 use imgctl_testkit::{fixture, oracle, root_or_skip, tier};
 
-use crate::known::Known::{self, At, Password, Random};
+use crate::known::Known::{self, At, Edited, Password, Random};
 use crate::scene::{self, DISK, Disk, Ran, Side};
 use crate::trees::{self, Guest};
 
@@ -114,10 +114,13 @@ pub(crate) const CASES: &[Case] = &[
          --mkdir /opt/app/conf --copy-in tree:/opt/app --upload motd:/etc/motd --write /etc/app.env:A=1 --chmod 0640:/etc/app.env \
          --append-line '/etc/hosts:10.0.0.1 registry' --edit '/etc/ssh/sshd_config:s/^#?PermitRootLogin.*/PermitRootLogin yes/' \
          --timezone Europe/Berlin --delete '/var/log/*.log' --truncate /etc/machine-id --link /opt/app/tree:/srv/app --selinux-relabel",
-        &[HOSTS, TIMEZONE, Password("root", "secret")],
+        &[HOSTS, TIMEZONE, Edited("/etc/ssh"), Password("root", "secret")],
     ),
     but("virt-sysprep -a disk.qcow2", SYSPREP),
-    same("virt-edit -a disk.qcow2 /etc/default/grub -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/'"),
+    but(
+        "virt-edit -a disk.qcow2 /etc/default/grub -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/'",
+        &[Edited("/etc/default")],
+    ),
     // One option after another, in the forms that are in use.
     but("virt-customize -a disk.qcow2 --hostname golden.example.com", &[HOSTS]),
     but("virt-customize --add disk.qcow2 --hostname=golden", &[HOSTS]),
@@ -186,16 +189,22 @@ pub(crate) const CASES: &[Case] = &[
         "virt-customize -a disk.qcow2 --append-line '/etc/fstab:tmpfs /tmp tmpfs defaults 0 0' --append-line /etc/new:first --append-line /etc/new:",
     ),
     same("virt-customize -a disk.qcow2 --write '/etc/x:no end' --append-line /etc/x:more"),
-    same(
+    but(
         "virt-customize -a disk.qcow2 --edit '/etc/ssh/sshd_config:s/^#?PasswordAuthentication.*/PasswordAuthentication yes/'",
+        &[Edited("/etc/ssh")],
     ),
-    same(
+    but(
         "virt-customize -a disk.qcow2 --edit '/etc/default/grub:s/GRUB_CMDLINE_LINUX=\"/GRUB_CMDLINE_LINUX=\"net.ifnames=0 /'",
+        &[Edited("/etc/default")],
     ),
-    same(
+    but(
         r"virt-customize -a disk.qcow2 --edit '/etc/os-release:s/bookworm/golden/g' --edit '/etc/passwd:$_ = uc $_ if /^games:/'",
+        &[Edited("/etc"), Edited("/usr/lib")],
     ),
-    same("virt-customize -a disk.qcow2 --edit '/etc/hosts:$_ = \"\" if /ip6/'"),
+    but(
+        "virt-customize -a disk.qcow2 --edit '/etc/hosts:$_ = \"\" if /ip6/'",
+        &[Edited("/etc")],
+    ),
     but(
         "virt-customize -a disk.qcow2 --commands-from-file commands.txt",
         &[HOSTS],
@@ -272,9 +281,18 @@ pub(crate) const CASES: &[Case] = &[
     same("virt-sysprep -n -a disk.qcow2"),
     // The others that write.
     same("virt-edit -a disk.qcow2 -b .orig -e 's/localhost/local/' /etc/hosts"),
-    same("virt-edit -a disk.qcow2 -m /dev/sda1 /etc/hosts /etc/motd -e 's/e/E/g'"),
-    same("virt-edit --expr '$_ = \"\" if /^#/' -a disk.qcow2 /etc/ssh/sshd_config"),
-    same("EDITOR='sed -i s/fixture/edited/' virt-edit -a disk.qcow2 /etc/hosts"),
+    but(
+        "virt-edit -a disk.qcow2 -m /dev/sda1 /etc/hosts /etc/motd -e 's/e/E/g'",
+        &[Edited("/etc")],
+    ),
+    but(
+        "virt-edit --expr '$_ = \"\" if /^#/' -a disk.qcow2 /etc/ssh/sshd_config",
+        &[Edited("/etc/ssh")],
+    ),
+    but(
+        "EDITOR='sed -i s/fixture/edited/' virt-edit -a disk.qcow2 /etc/hosts",
+        &[Edited("/etc")],
+    ),
     same("virt-copy-in -a disk.qcow2 tree motd /opt"),
     same("virt-copy-in -a disk.qcow2 script.sh /usr/local/bin"),
     same("virt-tar-in -a disk.qcow2 files.tar /opt"),

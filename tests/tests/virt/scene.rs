@@ -17,6 +17,9 @@ pub(crate) const DISK: &str = "disk.qcow2";
 /// A copy of the disk with a changed guest, for scripts that name it.
 const CHANGED: &str = "changed.qcow2";
 
+/// The fixture whose fstab names filesystems by PARTUUID: 1.48 passes over them, ours and later releases do not.
+const BY_PARTUUID: &str = "debian13";
+
 /// Whose programs a script runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Side {
@@ -80,12 +83,13 @@ pub(crate) fn run(side: Side, script: &str, fixture_name: &str, disk: Disk) -> R
         return Ok(Ran { folder, ..ran? });
     }
     match disk {
+        Disk::Link if fixture_name == BY_PARTUUID => by_uuid(&base, folder.path())?,
         Disk::Link => symlink(&base, &place)?,
         Disk::Copy => drop(fs::copy(&base, &place)?),
         Disk::Overlay => peer::overlay(&base, &place)?,
     }
     if script.contains(CHANGED) {
-        change(&base, folder.path())?;
+        change(&place, folder.path())?;
     }
     let mut command = Command::new("sh");
     command
@@ -112,6 +116,13 @@ pub(crate) fn run(side: Side, script: &str, fixture_name: &str, disk: Disk) -> R
         cache.store(&ran)?;
     }
     Ok(ran)
+}
+
+/// Makes the disk a copy whose fstab names filesystems by UUID, which 1.48 mounts.
+fn by_uuid(base: &Path, folder: &Path) -> Result<()> {
+    fs::copy(base, folder.join(DISK))?;
+    let edit = "/etc/fstab:s/^PARTUUID=\\S+f001 /UUID=6d1c1b5e-5d5e-4a61-9a4f-0a1f7c7b1301 /; s/^PARTUUID=\\S+f015 /UUID=F1E5-1A17 /";
+    cli::run(folder, &["virt-customize", "-q", "-a", DISK, "--edit", edit]).map(drop)
 }
 
 /// Makes the changed disk, the same for both sides.

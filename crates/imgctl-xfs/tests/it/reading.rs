@@ -98,10 +98,7 @@ fn every_layout_reads_as_the_kernel_shows_it() {
             .sum();
         let free = free / u64::from(stat.block_bytes);
         // The kernel keeps some blocks back, and the free lists and trees count as free.
-        assert!(
-            free.abs_diff(stat.free_blocks) < 400,
-            "{layout:?}: {free} of {stat:?}"
-        );
+        assert!(free.abs_diff(stat.free_blocks) < 400, "{layout:?}: {free} of {stat:?}");
         assert_eq!(
             (stat.blocks, stat.free_blocks, u64::from(stat.block_bytes)),
             (full.f_blocks, full.f_bfree, full.f_bsize),
