@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use imgctl_testkit::tree::Tree;
 use imgctl_testkit::{fixture, oracle, root_or_skip, tier};
 
-use crate::known::Known::{self, At, Edited, Password, Random};
+use crate::known::Known::{self, At, Password, Random, Time};
 use crate::scene::{self, DISK, Disk, Ran, Side};
 use crate::trees::{self, Guest};
 
@@ -70,6 +70,7 @@ const USERS: &[Known] = &[
     At("/etc/subgid", "as above"),
     LOCK,
 ];
+const EDITED: &str = "theirs puts a new file in the edited one's place, ours writes into it";
 const LOCK: Known = At("/var/cache/apt/archives/lock", "locks stay");
 const SYSPREP: &[Known] = &[
     LOCK,
@@ -114,12 +115,12 @@ pub(crate) const CASES: &[Case] = &[
          --mkdir /opt/app/conf --copy-in tree:/opt/app --upload motd:/etc/motd --write /etc/app.env:A=1 --chmod 0640:/etc/app.env \
          --append-line '/etc/hosts:10.0.0.1 registry' --edit '/etc/ssh/sshd_config:s/^#?PermitRootLogin.*/PermitRootLogin yes/' \
          --timezone Europe/Berlin --delete '/var/log/*.log' --truncate /etc/machine-id --link /opt/app/tree:/srv/app --selinux-relabel",
-        &[HOSTS, TIMEZONE, Edited("/etc/ssh"), Password("root", "secret")],
+        &[HOSTS, TIMEZONE, Time("/etc/ssh", EDITED), Password("root", "secret")],
     ),
     but("virt-sysprep -a disk.qcow2", SYSPREP),
     but(
         "virt-edit -a disk.qcow2 /etc/default/grub -e 's/^GRUB_TIMEOUT=.*/GRUB_TIMEOUT=0/'",
-        &[Edited("/etc/default")],
+        &[Time("/etc/default", EDITED)],
     ),
     // One option after another, in the forms that are in use.
     but("virt-customize -a disk.qcow2 --hostname golden.example.com", &[HOSTS]),
@@ -158,7 +159,10 @@ pub(crate) const CASES: &[Case] = &[
     same("virt-customize -a disk.qcow2 --ssh-inject debian:file:id.pub"),
     same("virt-customize -a disk.qcow2 --ssh-inject 'debian:string:ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDf me@there'"),
     same("virt-customize -a disk.qcow2 --copy-in tree:/opt --copy-in motd:/etc"),
-    same("virt-customize -a disk.qcow2 --copy-in tree/bin:/usr/local --copy-in tree/etc/app.conf:/etc"),
+    but(
+        "virt-customize -a disk.qcow2 --copy-in tree/bin:/usr/local --copy-in tree/etc/app.conf:/etc",
+        &[Time("/usr/local", "theirs removes an empty folder and makes it anew")],
+    ),
     same("virt-customize -a disk.qcow2 --mkdir /etc/a/b/c --mkdir /etc --chmod 0700:/etc/a"),
     but("virt-customize -a disk.qcow2 --timezone America/New_York", &[TIMEZONE]),
     same("virt-customize -a disk.qcow2 --upload motd:/etc/motd --upload script.sh:/usr/local/bin"),
@@ -191,19 +195,19 @@ pub(crate) const CASES: &[Case] = &[
     same("virt-customize -a disk.qcow2 --write '/etc/x:no end' --append-line /etc/x:more"),
     but(
         "virt-customize -a disk.qcow2 --edit '/etc/ssh/sshd_config:s/^#?PasswordAuthentication.*/PasswordAuthentication yes/'",
-        &[Edited("/etc/ssh")],
+        &[Time("/etc/ssh", EDITED)],
     ),
     but(
         "virt-customize -a disk.qcow2 --edit '/etc/default/grub:s/GRUB_CMDLINE_LINUX=\"/GRUB_CMDLINE_LINUX=\"net.ifnames=0 /'",
-        &[Edited("/etc/default")],
+        &[Time("/etc/default", EDITED)],
     ),
     but(
         r"virt-customize -a disk.qcow2 --edit '/etc/os-release:s/bookworm/golden/g' --edit '/etc/passwd:$_ = uc $_ if /^games:/'",
-        &[Edited("/etc"), Edited("/usr/lib")],
+        &[Time("/etc", EDITED), Time("/usr/lib", EDITED)],
     ),
     but(
         "virt-customize -a disk.qcow2 --edit '/etc/hosts:$_ = \"\" if /ip6/'",
-        &[Edited("/etc")],
+        &[Time("/etc", EDITED)],
     ),
     but(
         "virt-customize -a disk.qcow2 --commands-from-file commands.txt",
@@ -283,15 +287,15 @@ pub(crate) const CASES: &[Case] = &[
     same("virt-edit -a disk.qcow2 -b .orig -e 's/localhost/local/' /etc/hosts"),
     but(
         "virt-edit -a disk.qcow2 -m /dev/sda1 /etc/hosts /etc/motd -e 's/e/E/g'",
-        &[Edited("/etc")],
+        &[Time("/etc", EDITED)],
     ),
     but(
         "virt-edit --expr '$_ = \"\" if /^#/' -a disk.qcow2 /etc/ssh/sshd_config",
-        &[Edited("/etc/ssh")],
+        &[Time("/etc/ssh", EDITED)],
     ),
     but(
         "EDITOR='sed -i s/fixture/edited/' virt-edit -a disk.qcow2 /etc/hosts",
-        &[Edited("/etc")],
+        &[Time("/etc", EDITED)],
     ),
     same("virt-copy-in -a disk.qcow2 tree motd /opt"),
     same("virt-copy-in -a disk.qcow2 script.sh /usr/local/bin"),

@@ -11,8 +11,8 @@ use crate::trees::Guest;
 pub(crate) enum Known {
     /// Anything at and below a path, and why.
     At(&'static str, &'static str),
-    /// The time of a directory in which theirs puts a new file in the place of the edited one.
-    Edited(&'static str),
+    /// The time of a directory alone, and why.
+    Time(&'static str, &'static str),
     /// A user's password: the same one, with another salt and the day of the change set.
     Password(&'static str, &'static str),
     /// A user's password that nobody knows.
@@ -60,8 +60,8 @@ pub(crate) fn reason(
     for known in listed {
         match known {
             Known::At(place, why) if at(place) => return Ok(Some(why)),
-            Known::Edited(place) if path == place.as_bytes() && difference.fields() == ["mtime"] => {
-                return Ok(Some("ours writes into the edited file"));
+            Known::Time(place, why) if path == place.as_bytes() && difference.fields() == ["mtime"] => {
+                return Ok(Some(why));
             }
             Known::Password(..) | Known::Random(_) if path == b"/etc/shadow" => {
                 return Ok(shadows_agree(listed, theirs, ours)?.then_some("the salt, and the day of the change"));
