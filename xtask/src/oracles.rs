@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -16,7 +17,7 @@ use crate::say;
 
 /// Programs that single tests or people need besides those of the testkit.
 const FURTHER: &[(&str, &str)] = &[
-    ("busybox", "busybox"),
+    ("busybox", "busybox-static"),
     ("getcap", "libcap2-bin"),
     ("cloud-init", "cloud-init"),
     ("findmnt", "util-linux"),
@@ -61,6 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     if arguments.install {
         json_schema::install()?;
+        open_fuse()?;
     }
     let programs = programs();
     let packages: BTreeSet<&str> = programs
@@ -88,6 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     }
     for (name, finding) in [
         ("kernel, ext4", kernel_mounts_ext4()),
+        ("FUSE", fuse()),
         ("JSON schema", schema_validator()),
         ("Debian 13", newer_programs(arguments.debian13)),
         ("fixtures", Ok(fixtures())),
@@ -249,6 +252,27 @@ fn kernel_mounts_ext4() -> Result<String> {
     ))
 }
 
+/// Lets normal users open the device, as distributions do.
+fn open_fuse() -> Result<()> {
+    if fuse().is_err() && is_root() {
+        oracle::run("chmod", ["0666", FUSE])?;
+    }
+    Ok(())
+}
+
+/// Whether normal users can open the device of the sandbox.
+fn fuse() -> Result<String> {
+    let mode = fs::metadata(FUSE)
+        .with_context(|| format!("{FUSE} is not there: modprobe fuse"))?
+        .permissions()
+        .mode();
+    ensure!(
+        mode & 0o006 == 0o006,
+        "normal users cannot open {FUSE}: chmod 0666 {FUSE}"
+    );
+    Ok(format!("{FUSE} is open to everybody"))
+}
+
 /// The validator of JSON schemas, which is no package of Debian.
 fn schema_validator() -> Result<String> {
     ensure!(
@@ -283,6 +307,9 @@ fn fixtures() -> String {
     });
     format!("{} in {}", state.join(", "), cache.display())
 }
+
+/// The device of filesystems in user space.
+const FUSE: &str = "/dev/fuse";
 
 #[cfg(test)]
 mod tests {

@@ -11,6 +11,9 @@ use imgctl_testkit::mount::{Access, Mount};
 use imgctl_testkit::tree::{Difference, Tree, report};
 use imgctl_testkit::{cli, fixture, oracle, root_or_skip};
 
+/// The guest of these tests.
+const GUEST: &str = "debian13";
+
 const TORTURE: &str = include_str!("programs/torture.sh");
 
 /// What the change set leaves out, and what the kernel's side alone has.
@@ -41,8 +44,11 @@ exec chroot . env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 #[test]
 fn a_script_does_what_it_does_on_a_kernels_mount() {
-    if root_or_skip("a_script_does_what_it_does_on_a_kernels_mount") && fixture::is_wanted("debian12") {
-        equivalence("debian12").unwrap();
+    if !root_or_skip("a_script_does_what_it_does_on_a_kernels_mount") {
+        return;
+    }
+    for name in [GUEST, "debian12"].into_iter().filter(|name| fixture::is_wanted(name)) {
+        equivalence(name).unwrap_or_else(|error| panic!("{name}: {error:?}"));
     }
 }
 
@@ -140,7 +146,7 @@ files:
 /// Root's users are numbers that nobody has, a normal user's are subordinate ones; of either nothing may be seen.
 #[test]
 fn a_normal_user_makes_the_very_image_that_root_makes() {
-    if root_or_skip("a_normal_user_makes_the_very_image_that_root_makes") && fixture::is_wanted("debian12") {
+    if root_or_skip("a_normal_user_makes_the_very_image_that_root_makes") && fixture::is_wanted(GUEST) {
         same_for_all().unwrap();
     }
 }
@@ -152,7 +158,7 @@ fn same_for_all() -> Result<()> {
     let folder = folder.path();
     oracle::run("chmod", ["755".as_ref(), folder.as_os_str()])?;
     fs::write(folder.join("recipe.yaml"), RECIPE)?;
-    let base = fixture::built("debian12")?;
+    let base = fixture::built(GUEST)?;
     let binary = folder.join("imgctl");
     fs::copy(cli::binary()?, &binary)?;
     let mut digests = Vec::new();
@@ -232,7 +238,7 @@ impl Drop for TestUser {
 }
 
 fn fails(folder: &Path, arguments: &[&str]) -> Result<Output> {
-    let base = fixture::built("debian12")?;
+    let base = fixture::built(GUEST)?;
     let base = base.to_str().context("the fixture's path is no text")?;
     let whole: Vec<&str> = ["customize", base, "-o", "out.qcow2"]
         .iter()
@@ -251,7 +257,7 @@ fn fails(folder: &Path, arguments: &[&str]) -> Result<Output> {
 /// A failing program ends the run with its last lines, its place in the recipe and exit code 20, and nothing is written.
 #[test]
 fn what_fails_is_named_and_leaves_nothing() -> Result<()> {
-    if !fixture::is_wanted("debian12") {
+    if !fixture::is_wanted(GUEST) {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
@@ -287,13 +293,13 @@ fn what_fails_is_named_and_leaves_nothing() -> Result<()> {
 /// However imgctl is ended, no process, mount or folder of its sandbox stays.
 #[test]
 fn what_is_killed_leaves_nothing() -> Result<()> {
-    if !fixture::is_wanted("debian12") {
+    if !fixture::is_wanted(GUEST) {
         return Ok(());
     }
     for (signal, mark) in [("-KILL", "86301"), ("-TERM", "86302"), ("-INT", "86303")] {
         let folder = tempfile::tempdir()?;
         let mut child = cli::command(folder.path())?
-            .args(["customize".as_ref(), fixture::built("debian12")?.as_os_str()])
+            .args(["customize".as_ref(), fixture::built(GUEST)?.as_os_str()])
             .args(["-o", "out.qcow2", "--run-command", &format!("sleep {mark}")])
             .stderr(Stdio::null())
             .spawn()?;
@@ -333,11 +339,11 @@ fn is_running(mark: &str) -> bool {
 /// A look into an image by its own programs.
 #[test]
 fn one_program_runs_and_nothing_is_kept() -> Result<()> {
-    if !fixture::is_wanted("debian12") {
+    if !fixture::is_wanted(GUEST) {
         return Ok(());
     }
     let folder = tempfile::tempdir()?;
-    let base = fixture::built("debian12")?;
+    let base = fixture::built(GUEST)?;
     let before = oracle::sha256(&base)?;
     let run = |words: &[&str]| -> Result<Output> {
         let mut command = cli::command(folder.path())?;
