@@ -157,7 +157,9 @@ pub(crate) const CASES: &[Case] = &[
     ),
     same("virt-customize -a disk.qcow2 --ssh-inject root"),
     same("virt-customize -a disk.qcow2 --ssh-inject debian:file:id.pub"),
-    same("virt-customize -a disk.qcow2 --ssh-inject 'debian:string:ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDf me@there'"),
+    same(
+        "virt-customize -a disk.qcow2 --ssh-inject 'debian:string:ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ/i0RmS9xQFtA1Wl3o4VqpaF7U5kN8jd0bTPgyRrWlO me@there'",
+    ),
     same("virt-customize -a disk.qcow2 --copy-in tree:/opt --copy-in motd:/etc"),
     but(
         "virt-customize -a disk.qcow2 --copy-in tree/bin:/usr/local --copy-in tree/etc/app.conf:/etc",
@@ -170,7 +172,7 @@ pub(crate) const CASES: &[Case] = &[
         "virt-customize -a disk.qcow2 --upload setuid:/usr/local/bin/setuid",
         &[At("/usr/local/bin/setuid", "setuid is kept")],
     ),
-    same("virt-customize -a disk.qcow2 --truncate /etc/machine-id --truncate /etc/motd --truncate /etc/resolv.conf"),
+    same("virt-customize -a disk.qcow2 --truncate /etc/machine-id --truncate /etc/motd --truncate /etc/issue"),
     same(
         "virt-customize -a disk.qcow2 --write '/etc/apt/apt.conf.d/99proxy:Acquire::http::Proxy \"http://proxy:3128\";' --write /etc/motd:",
     ),
