@@ -307,7 +307,7 @@ pub(crate) const CASES: &[Case] = &[
     same("virt-copy-in -a disk.qcow2 script.sh /usr/local/bin"),
     same("virt-tar-in -a disk.qcow2 files.tar /opt"),
     same("virt-tar-in -a disk.qcow2 - /srv < files.tar"),
-    same("tar cf - tree | virt-tar-in -a disk.qcow2 -m /dev/sda1 - /opt"),
+    same("tar cf - tree | virt-tar-in -a disk.qcow2 - /opt"),
     // What is an error is one for both, but ours is not half done.
     failure("virt-customize -a disk.qcow2 --mkdir /srv/done --write /nosuch/dir/file:x"),
     failure("virt-customize -a disk.qcow2 --mkdir /srv/done --upload nosuchfile:/etc"),
