@@ -8,6 +8,7 @@ pub mod cli;
 pub mod debian13;
 pub mod fixture;
 pub mod json_schema;
+pub mod listing;
 pub mod mount;
 pub mod oracle;
 pub mod peer;

@@ -8,5 +8,4 @@ mod populate;
 mod random;
 mod reading;
 mod recovery;
-mod tree;
 mod writing;

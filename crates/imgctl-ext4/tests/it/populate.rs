@@ -1,8 +1,8 @@
 //! Many files, large files, full filesystems.
 
 use crate::image::{Image, NOW};
-use crate::tree::{find, read};
 use crate::writing::commit_and_judge;
+use imgctl_testkit::listing::{find, read};
 use imgctl_vfs::{ErrorKind, FileKind, NewNode, NodeId, ReadFs, WriteFs};
 use std::time::Instant;
 

@@ -2,10 +2,10 @@
 
 use crate::image::{Image, NOW, may_mount};
 use crate::populate::{directory, file};
-use crate::tree::{Tree, assert_same, of_engine, of_kernel};
 use crate::writing::commit_and_judge;
 use imgctl_block::MemoryDevice;
 use imgctl_ext4::Ext4;
+use imgctl_testkit::listing::{Tree, assert_same, of_engine, of_kernel};
 use imgctl_testkit::tier::{self, Limits, Random};
 use imgctl_vfs::{FileKind, ModelFs, NodeId, ReadFs, WriteFs, compare_filesystems, random_operations};
 use std::fs::{self, File};

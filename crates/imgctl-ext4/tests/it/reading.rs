@@ -1,8 +1,8 @@
 //! What the kernel wrote, the engine reads.
 
 use crate::image::{Image, may_mount, run};
-use crate::tree::{assert_same, find, of_engine, of_kernel};
 use imgctl_ext4::{Ext4, Ext4Options, probe};
+use imgctl_testkit::listing::{assert_same, find, of_engine, of_kernel};
 use imgctl_vfs::ReadFs;
 use std::path::Path;
 

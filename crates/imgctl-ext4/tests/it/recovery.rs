@@ -2,9 +2,9 @@
 
 use crate::image::{Image, NOW, may_mount, run};
 use crate::populate::pattern;
-use crate::tree::{assert_same, of_engine, of_kernel};
 use imgctl_block::MemoryDevice;
 use imgctl_ext4::{Ext4, Ext4Options, probe, recover};
+use imgctl_testkit::listing::{assert_same, of_engine, of_kernel};
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;

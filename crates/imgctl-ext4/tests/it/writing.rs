@@ -2,9 +2,9 @@
 
 use crate::image::{Image, NOW, may_mount, run};
 use crate::reading::LAYOUTS;
-use crate::tree::{Tree, assert_same, find, of_engine, of_kernel, read};
 use imgctl_block::Overlay;
 use imgctl_ext4::{Ext4, Ext4Options};
+use imgctl_testkit::listing::{Tree, assert_same, find, of_engine, of_kernel, read};
 use imgctl_vfs::{FileKind, MetadataChange, ModelFs, ReadFs, Timestamp, WriteFs, check_conformance, random_operations};
 use std::sync::Arc;
 

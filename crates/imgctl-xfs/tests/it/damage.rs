@@ -1,9 +1,9 @@
 //! Damaged images and failing devices: an error at worst, never a panic, a hang or a lost byte.
 
 use crate::image::{Image, NOW, RHEL_9, RHEL_10};
-use crate::tree::find;
 use crate::writing::{directory, file};
 use imgctl_block::{Fault, FaultDevice, MemoryDevice};
+use imgctl_testkit::listing::find;
 use imgctl_testkit::tier::{self, Limits, Random};
 use imgctl_vfs::{FileKind, NewNode, NodeId, ReadFs, WriteFs};
 use imgctl_xfs::{Xfs, XfsOptions, probe};

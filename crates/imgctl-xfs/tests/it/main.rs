@@ -6,5 +6,4 @@ mod damage;
 mod image;
 mod random;
 mod reading;
-mod tree;
 mod writing;

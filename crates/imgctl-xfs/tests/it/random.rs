@@ -2,9 +2,9 @@
 
 use crate::image::{Image, NOW, RHEL_9, RHEL_10, may_mount};
 
-use crate::tree::{Tree, assert_same, of_engine, of_kernel};
 use crate::writing::{commit_and_judge, directory, file};
 use imgctl_block::MemoryDevice;
+use imgctl_testkit::listing::{Tree, assert_same, of_engine, of_kernel};
 use imgctl_testkit::tier::{self, Limits, Random};
 use imgctl_vfs::{FileKind, ModelFs, NodeId, ReadFs, WriteFs, compare_filesystems, random_operations};
 use imgctl_xfs::Xfs;

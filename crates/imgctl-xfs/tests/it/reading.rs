@@ -1,7 +1,7 @@
 //! What the kernel wrote, the engine reads.
 
 use crate::image::{Image, RHEL_9, RHEL_10, may_mount, run};
-use crate::tree::{assert_same, of_engine, of_kernel};
+use imgctl_testkit::listing::{assert_same, of_engine, of_kernel};
 use imgctl_vfs::ReadFs;
 use imgctl_xfs::{Xfs, XfsOptions, probe};
 use std::path::Path;

@@ -2,8 +2,8 @@
 
 use crate::image::{Image, NOW, RHEL_9, RHEL_10, may_mount, run};
 use crate::reading::fill;
-use crate::tree::{assert_same, find, of_engine, of_kernel, read};
 use imgctl_block::{BlockRead, FileDevice, MemoryDevice, Overlay};
+use imgctl_testkit::listing::{assert_same, find, of_engine, of_kernel, read};
 use imgctl_vfs::{FileKind, MetadataChange, ModelFs, NewNode, ReadFs, WriteFs, check_conformance, random_operations};
 use imgctl_xfs::{Xfs, XfsOptions};
 use std::os::unix::fs::FileExt;
