@@ -158,12 +158,10 @@ fn changed(base: &Path, folder: &Path) -> Result<()> {
 
 /// One run, with everything that it writes made anew before.
 fn play(contest: &Contest, is_ours: bool, base: &Path, folder: &Path) -> Result<Cost> {
-    let (overlay, out) = (folder.join("overlay.qcow2"), folder.join("out"));
-    for path in [&overlay, &out] {
-        drop(fs::remove_file(path));
-        drop(fs::remove_dir_all(path));
-    }
-    fs::create_dir(&out)?;
+    let overlay = folder.join("overlay.qcow2");
+    drop(fs::remove_file(&overlay));
+    // Kept until all have run: making files is slow for a while where as many were just removed.
+    let out = tempfile::Builder::new().prefix("out-").tempdir_in(folder)?.keep();
     if contest.command.contains(&"$OVERLAY") {
         peer::overlay(base, &overlay)?;
     }
